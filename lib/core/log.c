@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Log and trace: one line an outcome; what is traced can change at run time. */
+#include "lib/core/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/core/mem.h"
+
+enum { LOG_LINE_MAX = 1024, LOG_QUOTE_BUFFERS = 8 };
+
+static const char *const subsystem_names[LOG_SUBSYSTEMS] = {
+	"main", "loop", "net", "tls", "http", "ipc", "store", "hub", "hook", "front",
+	"activesync", "connector", "imap", "notify", "control",
+};
+
+/* The only state of the process that is not passed around: what a log line needs. */
+static struct {
+	char role[32];
+	bool journal;
+	log_sink *sink;
+	void *sink_data;
+	unsigned traced; /* a bit a subsystem */
+	char *traced_user, *traced_device;
+} state = {.role = "belfry"};
+
+void log_init(const char *role)
+{
+	snprintf(state.role, sizeof state.role, "%s", role);
+	state.journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+void log_set_sink(log_sink *sink, void *data)
+{
+	state.sink = sink;
+	state.sink_data = data;
+}
+
+const char *log_subsystem_name(enum log_subsystem subsystem)
+{
+	return subsystem_names[subsystem];
+}
+
+static int format_stamp(char *text, size_t size)
+{
+	struct timespec now;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	return snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ ", tm.tm_year + 1900, tm.tm_mon + 1,
+		tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+}
+
+static const char *level_word(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR: return "error: ";
+	case LOG_LEVEL_WARNING: return "warning: ";
+	case LOG_LEVEL_TRACE: return "trace: ";
+	default: return "";
+	}
+}
+
+static void log_write(enum log_level level, enum log_subsystem subsystem, const char *format, va_list args)
+{
+	char line[LOG_LINE_MAX];
+	int at = state.journal ? snprintf(line, sizeof line, "<%d>", level) : format_stamp(line, sizeof line);
+
+	at += snprintf(line + at, sizeof line - (size_t)at, "%s %s: %s", state.role, subsystem_names[subsystem],
+		level_word(level));
+	int length = vsnprintf(line + at, sizeof line - (size_t)at - 1, format, args);
+	at = length < 0 ? at : at + length;
+	if (at > LOG_LINE_MAX - 2)
+		at = LOG_LINE_MAX - 2;
+	for (char *c = line; c < line + at; c++) /* one line stays one line, whatever the values hold */
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	line[at] = '\0';
+	if (state.sink != NULL) {
+		state.sink(level, line, state.sink_data);
+		return;
+	}
+	line[at] = '\n';
+	fwrite(line, 1, (size_t)at + 1, stderr);
+	fflush(stderr);
+}
+
+#define LOG_FUNCTION(name, level) \
+	void name(enum log_subsystem subsystem, const char *format, ...) \
+	{ \
+		va_list args; \
+		va_start(args, format); \
+		log_write(level, subsystem, format, args); \
+		va_end(args); \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_trace_write, LOG_LEVEL_TRACE)
+
+void log_trace_subsystem(enum log_subsystem subsystem, bool on)
+{
+	if (on)
+		state.traced |= 1u << subsystem;
+	else
+		state.traced &= ~(1u << subsystem);
+}
+
+int log_trace_subsystem_by_name(const char *name, bool on)
+{
+	int found = -1;
+
+	for (int i = 0; i < LOG_SUBSYSTEMS; i++)
+		if (strcmp(name, "all") == 0 || strcmp(name, subsystem_names[i]) == 0) {
+			log_trace_subsystem((enum log_subsystem)i, on);
+			found = 0;
+		}
+	return found;
+}
+
+static void replace(char **name, const char *with)
+{
+	free(*name);
+	*name = with == NULL || *with == '\0' ? NULL : mem_strdup(with);
+}
+
+void log_trace_user(const char *user)
+{
+	replace(&state.traced_user, user);
+}
+
+void log_trace_device(const char *device)
+{
+	replace(&state.traced_device, device);
+}
+
+bool log_traced(enum log_subsystem subsystem, const char *user, const char *device)
+{
+	if (state.traced & (1u << subsystem))
+		return true;
+	if (user != NULL && state.traced_user != NULL && strcmp(user, state.traced_user) == 0)
+		return true;
+	return device != NULL && state.traced_device != NULL && strcmp(device, state.traced_device) == 0;
+}
+
+const char *log_quote_bytes(const char *value, size_t length)
+{
+	static char buffers[LOG_QUOTE_BUFFERS][LOG_QUOTE_MAX * 4 + 4];
+	static unsigned turn;
+	char *text = buffers[turn++ % LOG_QUOTE_BUFFERS], *end = text;
+
+	if (value == NULL)
+		return "-";
+	for (size_t i = 0; i < length && i < LOG_QUOTE_MAX; i++) {
+		unsigned char c = (unsigned char)value[i];
+		if (c < ' ' || c == 0x7f || c == '\\' || c == '"')
+			end += sprintf(end, "\\x%02x", c);
+		else
+			*end++ = (char)c;
+	}
+	*end = '\0';
+	return text;
+}
+
+const char *log_quote(const char *value)
+{
+	return log_quote_bytes(value, value == NULL ? 0 : strlen(value));
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The buffered stream, whatever is below it. Writes gather until the end of the turn and leave in one call;
+ * closing frees the memory at the end of the turn, so that a callback may close what it was called for.
+ */
+#include "lib/core/stream.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/core/mem.h"
+#include "lib/core/stream_internal.h"
+
+/* Descriptors waiting to leave (each with the count of bytes to send before it) or to be taken. */
+enum { STREAM_FDS_MAX = 64 }; /* frames with a descriptor under way on one link; more than one answer's worth */
+
+struct stream_fds {
+	size_t out_count, in_count;
+	struct { int fd; size_t bytes_before; } out[STREAM_FDS_MAX];
+	int in[STREAM_FDS_MAX];
+};
+
+struct linger {
+	struct timer timer;
+	struct stream *stream;
+};
+
+static void buffer_drop(struct buffer **buffer)
+{
+	if (*buffer != NULL) {
+		buffer_release(*buffer);
+		free(*buffer);
+		*buffer = NULL;
+	}
+}
+
+struct stream *stream_create(struct loop *loop, const struct stream_ops *ops, int fd, stream_callback *callback,
+	void *owner)
+{
+	struct stream *stream = mem_alloc(sizeof *stream);
+
+	stream->ops = ops;
+	stream->loop = loop;
+	stream->callback = callback;
+	stream->owner = owner;
+	stream->io.fd = fd;
+	stream->connected = ops->connect == NULL;
+	return stream;
+}
+
+int stream_break(struct stream *stream, const char *format, ...)
+{
+	va_list args;
+	char text[256];
+
+	if (stream->error == NULL) {
+		va_start(args, format);
+		vsnprintf(text, sizeof text, format, args);
+		va_end(args);
+		stream->error = mem_strdup(text);
+	}
+	return STREAM_BROKEN;
+}
+
+static void tell(struct stream *stream, enum stream_event event)
+{
+	if (stream->callback != NULL)
+		stream->callback(stream, event, stream->owner);
+}
+
+static void fail(struct stream *stream)
+{
+	if (stream->failed || stream->closed)
+		return;
+	stream->failed = true;
+	stream->ops->want(stream, false, false);
+	if (stream->finishing) {
+		stream->finishing = false;
+		stream_close(&stream);
+		return;
+	}
+	tell(stream, STREAM_FAILED);
+}
+
+static void want(struct stream *stream)
+{
+	if (!stream->closed && !stream->failed)
+		stream->ops->want(stream, !stream->paused && !stream->ended && !stream->finishing,
+			!stream->connected || stream->out != NULL);
+}
+
+/* How much may leave in one write: up to the byte that a descriptor travels with. */
+static ssize_t write_some(struct stream *stream)
+{
+	size_t length = stream->out->length, before;
+
+	if (stream_fd_next_out(stream, &before) >= 0 && before > 0 && before < length)
+		length = before;
+	ssize_t written = stream->ops->write(stream, stream->out->data, length);
+	if (written > 0) {
+		buffer_consume(stream->out, (size_t)written);
+		for (size_t i = 0; stream->fds != NULL && i < stream->fds->out_count; i++)
+			stream->fds->out[i].bytes_before -= (size_t)written;
+	}
+	return written;
+}
+
+static void flush(struct stream *stream)
+{
+	if (!stream->connected || stream->out == NULL || stream->failed || stream->closed)
+		return;
+	while (stream->out->length > 0) {
+		ssize_t written = write_some(stream);
+		if (written == STREAM_BROKEN) {
+			fail(stream);
+			return;
+		}
+		if (written <= 0) {
+			want(stream);
+			return;
+		}
+	}
+	buffer_drop(&stream->out);
+	want(stream);
+	if (stream->finishing) {
+		stream->finishing = false;
+		stream_close(&stream);
+		return;
+	}
+	tell(stream, STREAM_DRAINED);
+}
+
+static void announce(struct stream *stream)
+{
+	stream->announce = false;
+	if (stream->in != NULL && stream->in->length > 0 && !stream->paused)
+		tell(stream, STREAM_DATA);
+	if (!stream->closed && stream->in != NULL && stream->in->length == 0)
+		buffer_drop(&stream->in);
+	if (!stream->closed && !stream->failed && stream->ended && !stream->ended_told && !stream->paused) {
+		stream->ended_told = true;
+		tell(stream, STREAM_ENDED);
+	}
+}
+
+static void turn_ends(struct deferred *turn)
+{
+	struct stream *stream = container_of(turn, struct stream, turn);
+
+	if (stream->closed) {
+		buffer_drop(&stream->in); /* not before: who closed it may still be reading there */
+		free(stream->error);
+		free(stream);
+		return;
+	}
+	if (!stream->connected && stream->io.fd < 0) /* memory: nothing else would go on connecting */
+		stream_ready(stream, false, true);
+	if (!stream->closed && stream->connected && stream->announce)
+		announce(stream);
+	if (!stream->closed)
+		flush(stream);
+}
+
+static void later(struct stream *stream)
+{
+	loop_defer(stream->loop, &stream->turn, turn_ends);
+}
+
+void stream_flush(struct stream *stream)
+{
+	later(stream);
+}
+
+void stream_announce(struct stream *stream)
+{
+	stream->announce = true;
+	later(stream);
+}
+
+static void read_some(struct stream *stream)
+{
+	static char scratch[STREAM_READ_BYTES];
+	ssize_t length = stream->ops->read(stream, scratch, sizeof scratch);
+
+	if (length == STREAM_BROKEN) {
+		fail(stream);
+		return;
+	}
+	if (length > 0)
+		buffer_append(stream_input(stream), scratch, (size_t)length);
+	if (length == STREAM_EOF) {
+		stream->ended = true;
+		want(stream);
+	}
+	if (length > 0 || length == STREAM_EOF)
+		announce(stream);
+}
+
+void stream_ready(struct stream *stream, bool readable, bool writable)
+{
+	if (stream->closed || stream->failed)
+		return;
+	if (!stream->connected) {
+		int result = stream->ops->connect(stream);
+		if (result == STREAM_BROKEN)
+			fail(stream);
+		if (result != 0)
+			return;
+		stream->connected = true;
+		want(stream);
+		later(stream);
+		tell(stream, STREAM_CONNECTED);
+		return;
+	}
+	if (writable)
+		flush(stream);
+	if (readable && !stream->closed && !stream->failed && !stream->paused && !stream->ended && !stream->finishing)
+		read_some(stream);
+}
+
+void stream_own(struct stream *stream, stream_callback *callback, void *owner)
+{
+	stream->callback = callback;
+	stream->owner = owner;
+	stream->ended_told = false;
+	stream_announce(stream);
+	want(stream);
+}
+
+struct buffer *stream_input(struct stream *stream)
+{
+	if (stream->in == NULL)
+		stream->in = mem_alloc(sizeof *stream->in);
+	return stream->in;
+}
+
+void stream_pause(struct stream *stream)
+{
+	stream->paused = true;
+	want(stream);
+}
+
+void stream_resume(struct stream *stream)
+{
+	if (!stream->paused)
+		return;
+	stream->paused = false;
+	stream_announce(stream);
+	want(stream);
+}
+
+static struct buffer *output(struct stream *stream)
+{
+	if (stream->out == NULL)
+		stream->out = mem_alloc(sizeof *stream->out);
+	return stream->out;
+}
+
+void stream_write(struct stream *stream, const void *bytes, size_t length)
+{
+	if (length == 0 || stream->failed || stream->closed)
+		return;
+	buffer_append(output(stream), bytes, length);
+	later(stream);
+}
+
+void stream_write_buffer(struct stream *stream, struct buffer *buffer)
+{
+	if (stream->out == NULL && !stream->failed && !stream->closed && buffer->length > 0) {
+		*output(stream) = *buffer;
+		*buffer = BUFFER_EMPTY;
+		later(stream);
+		return;
+	}
+	stream_write(stream, buffer->data, buffer->length);
+	buffer_release(buffer);
+}
+
+size_t stream_pending(const struct stream *stream)
+{
+	return stream->out == NULL ? 0 : stream->out->length;
+}
+
+/* --- descriptors under way ------------------------------------------------------------------------------------- */
+
+static struct stream_fds *fds(struct stream *stream)
+{
+	if (stream->fds == NULL)
+		stream->fds = mem_alloc(sizeof *stream->fds);
+	return stream->fds;
+}
+
+void stream_write_fd(struct stream *stream, int fd)
+{
+	struct stream_fds *under_way = fds(stream);
+
+	if (under_way->out_count == STREAM_FDS_MAX || stream->failed || stream->closed) {
+		close(fd);
+		stream_break(stream, "more than %d descriptors on their way", STREAM_FDS_MAX);
+		return;
+	}
+	under_way->out[under_way->out_count].fd = fd;
+	under_way->out[under_way->out_count++].bytes_before = stream_pending(stream);
+}
+
+int stream_fd_next_out(struct stream *stream, size_t *bytes_before_r)
+{
+	if (stream->fds == NULL || stream->fds->out_count == 0)
+		return -1;
+	*bytes_before_r = stream->fds->out[0].bytes_before;
+	return stream->fds->out[0].fd;
+}
+
+void stream_fd_sent(struct stream *stream)
+{
+	struct stream_fds *under_way = stream->fds;
+
+	close(under_way->out[0].fd);
+	under_way->out_count--;
+	memmove(&under_way->out[0], &under_way->out[1], under_way->out_count * sizeof under_way->out[0]);
+}
+
+void stream_fd_received(struct stream *stream, int fd)
+{
+	struct stream_fds *under_way = fds(stream);
+
+	if (under_way->in_count == STREAM_FDS_MAX) {
+		close(fd);
+		return;
+	}
+	under_way->in[under_way->in_count++] = fd;
+}
+
+int stream_take_fd(struct stream *stream)
+{
+	struct stream_fds *under_way = stream->fds;
+
+	if (under_way == NULL || under_way->in_count == 0)
+		return -1;
+	int fd = under_way->in[0];
+	under_way->in_count--;
+	memmove(&under_way->in[0], &under_way->in[1], under_way->in_count * sizeof under_way->in[0]);
+	return fd;
+}
+
+static void fds_drop(struct stream *stream)
+{
+	if (stream->fds == NULL)
+		return;
+	for (size_t i = 0; i < stream->fds->out_count; i++)
+		close(stream->fds->out[i].fd);
+	for (size_t i = 0; i < stream->fds->in_count; i++)
+		close(stream->fds->in[i]);
+	free(stream->fds);
+	stream->fds = NULL;
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------- */
+
+static void linger_drop(struct stream *stream)
+{
+	struct linger *linger = stream->owner;
+
+	timer_stop(stream->loop, &linger->timer);
+	free(linger);
+	stream->owner = NULL;
+}
+
+void stream_close(struct stream **owner)
+{
+	struct stream *stream = *owner;
+
+	*owner = NULL;
+	if (stream == NULL || stream->closed)
+		return;
+	if (stream->callback == NULL && stream->owner != NULL) /* only a finishing stream has an owner and no callback */
+		linger_drop(stream);
+	stream->closed = true;
+	stream->callback = NULL;
+	stream->ops->close(stream);
+	buffer_drop(&stream->out);
+	fds_drop(stream);
+	later(stream);
+}
+
+static void lingered(struct timer *timer)
+{
+	struct stream *stream = container_of(timer, struct linger, timer)->stream;
+
+	stream_close(&stream);
+}
+
+void stream_finish(struct stream **owner)
+{
+	struct stream *stream = *owner;
+
+	if (stream == NULL || stream->out == NULL || stream->failed) {
+		stream_close(owner);
+		return;
+	}
+	*owner = NULL;
+	struct linger *linger = mem_alloc(sizeof *linger);
+	linger->stream = stream;
+	timer_start(stream->loop, &linger->timer, STREAM_LINGER_MS, lingered);
+	stream->callback = NULL;
+	stream->owner = linger;
+	stream->finishing = true;
+	want(stream);
+	later(stream);
+}
+
+const char *stream_error(const struct stream *stream)
+{
+	return stream->error == NULL ? "no error" : stream->error;
+}
+
+void stream_peer_address(const struct stream *stream, char *text, size_t size)
+{
+	stream->ops->peer_address(stream, text, size);
+}
+
+int stream_peer_user(const struct stream *stream, uid_t *uid_r, pid_t *pid_r)
+{
+	return stream->ops->peer_user(stream, uid_r, pid_r);
+}
+
+struct loop *stream_loop(const struct stream *stream)
+{
+	return stream->loop;
+}
