@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The server half of HTTP/1.1 (RFC 9110, RFC 9112): streams come in, whole requests go up, answers go down.
+ *
+ * One request at a time on a connection; a pipelined one waits in the stream's input. A request that is held costs
+ * struct stream, one small record here, and nothing else: its arena, header and body are freed when it is held.
+ *
+ * What is ambiguous is refused and the connection closed, for it is how requests are smuggled past a proxy:
+ * Content-Length beside Transfer-Encoding, either twice, folded header lines, bare CR or LF, odd chunk sizes.
+ */
+#ifndef BELFRY_LIB_HTTP_SERVER_H
+#define BELFRY_LIB_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/core/arena.h"
+#include "lib/core/buffer.h"
+#include "lib/core/stream.h"
+#include "lib/http/response.h"
+
+enum {
+	HTTP_HEADER_MAX = 16 * 1024,       /* request line and header: phones with long cookies stay under 4 kB */
+	HTTP_HEADERS_MAX = 64,             /* lines of it; Outlook and iOS send about 15 */
+	HTTP_REQUEST_LINE_MAX = 8 * 1024,  /* RFC 9112 3 asks for 8000 at least */
+	HTTP_HEADER_TIMEOUT_MS = 30000,    /* TLS handshake and whole header, however it dribbles: ten round trips of GPRS */
+	HTTP_IDLE_TIMEOUT_MS = 120000,     /* between two requests: a phone syncs within seconds of its Ping's answer */
+	HTTP_RATE_WINDOW_MS = 30000,       /* a body, either way, is looked at this often … */
+	HTTP_RATE_MIN_BYTES = 8 * 1024,    /* … and must have moved so far (or be done): GPRS moves ten times as much */
+	HTTP_LINGER_MS = 2000,             /* after a refusal, what the phone still sends is thrown away, lest a TCP reset
+	                                      overtakes the answer */
+	HTTP_OVERFLOW_MAX = 256,           /* connections over the maximum that are told 503; more are closed unheard */
+	HTTP_OVERFLOW_TIMEOUT_MS = 5000,   /* they get less time, so that the next can be told */
+	HTTP_RETRY_AFTER_S = 30,           /* first and … */
+	HTTP_RETRY_SPREAD_S = 60           /* … spread of Retry-After: a crowd that was refused does not come back as one */
+};
+
+struct http_server;
+struct http_exchange;
+
+struct http_header {
+	const char *name, *value;
+};
+
+/* One request, from its header until it is answered or held. */
+struct http_exchange {
+	struct arena *arena;               /* lives as long as the exchange */
+	const char *method;                /* "POST" */
+	const char *path;                  /* as sent, without the query: "/Microsoft-Server-ActiveSync" */
+	const char *query;                 /* as sent, after the "?"; "" without one */
+	const struct http_header *headers;
+	size_t header_count;
+	size_t body_max;                   /* header() sets it; 0 at first: no body is welcome */
+	struct buffer body;                /* complete when request() is called; the callee may take its content away */
+	void *route;                       /* header() may leave here what it found, for request() */
+
+	/* Set by whoever got the request, both optional. gone: the phone is gone, nobody will read an answer: work may
+	 * be cut short. The exchange stays valid: it must still be answered or abandoned, in this call or later. */
+	void (*gone)(struct http_exchange *);
+	void *owner;
+	bool is_gone;
+};
+
+struct http_server_settings {
+	struct loop *loop;
+	unsigned connections_max;
+	/* The header has come: set body_max, or answer at once (then request() is not called). */
+	void (*header)(struct http_exchange *, void *data);
+	/* The request is complete: answer, hold or abandon it, now or later, exactly once. */
+	void (*request)(struct http_exchange *, void *data);
+	void *data;
+};
+
+struct http_server *http_server_create(const struct http_server_settings *);
+/* Closes every connection: gone() is called for what is held or unanswered. */
+void http_server_free(struct http_server **);
+/* Takes the stream over; it may still be shaking hands. behind_proxy: X-Forwarded-For names the phone. */
+void http_server_accept(struct http_server *, struct stream *, bool behind_proxy);
+/* From now on each answer is the last of its connection; idle connections are closed. */
+void http_server_drain(struct http_server *);
+
+struct http_server_counts {
+	uint64_t accepted, requests, refused, overflowed; /* since the start; refused: broken or over a limit */
+	unsigned connections, held, idle;                 /* now */
+};
+void http_server_counts(const struct http_server *, struct http_server_counts *counts_r);
+
+/* The header's value; of several lines the first; NULL: absent. The name in any case. */
+const char *http_exchange_header(const struct http_exchange *, const char *name);
+/* The phone's address as stream_peer_address() writes it. */
+void http_exchange_address(const struct http_exchange *, char *text, size_t size);
+
+/* Answers; the response is used up and the exchange freed. Content-Length, Date and Connection are added.
+ * HEAD is answered without the body. */
+void http_respond(struct http_exchange *, struct http_response *);
+/* A short answer in words, text/plain. */
+void http_respond_text(struct http_exchange *, unsigned status, const char *text);
+/* No answer: closes the connection and frees the exchange. */
+void http_abandon(struct http_exchange *);
+
+/* --- held requests --------------------------------------------------------------------------------------------- */
+
+struct http_held; /* freed by http_held_respond(), http_held_abandon(), and after gone() */
+
+struct http_held_events {
+	void (*gone)(struct http_held *, void *owner);    /* the phone hung up; the record is freed after this call */
+	void (*expired)(struct http_held *, void *owner); /* the time of http_held_expire() is over: answer it */
+};
+
+/* Frees all of the exchange and keeps the phone waiting. */
+struct http_held *http_hold(struct http_exchange *, const struct http_held_events *, void *owner);
+/* One timer comes with each held request; a new time replaces the old. */
+void http_held_expire(struct http_held *, int64_t delay_ms);
+void http_held_set_owner(struct http_held *, void *owner);
+void http_held_respond(struct http_held *, struct http_response *);
+void http_held_abandon(struct http_held *);
+
+/* Bytes of ours for a held request, besides struct stream and TLS. */
+size_t http_held_size(void);
+
+#endif
