@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The contract of a connector daemon, in words. lib/ipc/connector.proto is its grammar, lib/ipc/link.h its framing;
+ * this file says what a connector MUST and MAY do, so that one can be written in any language. belfry-null
+ * (connectors/null) is the smallest that keeps all of it.
+ *
+ * --- start and end ---
+ * main starts the daemon as the user `user_connector`, with
+ *   descriptor CONNECTOR_LISTEN_FD    an AF_UNIX stream socket that already listens: clients may be waiting in it;
+ *   descriptor CONNECTOR_SETTINGS_FD  a memfd with the settings, read from offset 0: lines `key=value`, the value goes
+ *                                     to the end of the line (no quoting); unknown keys MUST be ignored;
+ *   standard error                    its log: one key=value line an outcome.
+ * Nothing secret comes in arguments or environment, and the daemon MUST NOT write a secret anywhere.
+ * Keys that every connector gets: name (the instance, for logs), login (user|full), timeout_s, workers, recheck_s,
+ * watch_as (master|session|none), hook (auto|yes|no). belfry-imap also: host, port, tls (starttls|tls|none),
+ * tls_name, ca_file, master_user, master_password. `option = {"key=value"}` of the configuration arrives as key=value.
+ * The daemon MUST be able to answer within a second of its start, MUST NOT die because its backend is away, and on
+ * SIGTERM or when main is gone ends with status 0. With settings that cannot work it ends with status
+ * CONNECTOR_EXIT_CONFIG after one line that says which and why: starting it again would not help.
+ *
+ * --- talking ---
+ * Each client (hub, fronts) says Hello first; it gets no answer. A Request with an id MUST be answered, in any order:
+ * by one Response of the same id, or for Fetch by one an item, of which the last carries `last`; a Fetch that fails
+ * as a whole by one Response with a status and no body. Id 0 asks for no answer. What the connector does not know it
+ * MUST answer with UNSUPPORTED. One slow request MUST NOT hold up those of other users. Queues are bounded: over the
+ * bound LIMIT or UNAVAILABLE, at once. A request that takes longer than timeout_s is answered UNAVAILABLE.
+ * When a client's connection ends its requests are void; handles and watches outlive it.
+ *
+ * --- login ---
+ * Login MUST ask the backend, or a memory of an earlier answer no older than CONNECTOR_LOGIN_TTL_S. A refusal of the
+ * remembered password by the backend, whenever it is seen, MUST void that memory and its handles at once.
+ * REFUSED only when the backend said no; when it cannot be asked, UNAVAILABLE: phones show the first as a wrong
+ * password. Wrong passwords MUST be slowed down by user and address, so that the user's own devices stay served.
+ * A handle is random, belongs to one user, and MUST NOT serve another; any unknown one is answered LOGIN_NEEDED, and
+ * the asker logs in again with the password that its client sends with each request. Handles MAY be given twice.
+ *
+ * --- collections and items ---
+ * A collection's name is the connector's own; it comes back unchanged. validity says whether item ids still mean the
+ * same: a request with another one (but 0) is answered STALE. Item ids are not 0 and grow: a new item has a higher id
+ * than all before it. A position is {validity, next, token}: equal states MUST give equal positions, a visible change
+ * (item come, gone, flags) MUST give another one, next is above all ids there; all zero is never told.
+ * Survey reads its position before it lists, so that a change in between shows again the next time. present is
+ * everything there within the filter; flags that have not changed since since_token MAY be left out.
+ * Fetch answers in the order asked; an item that is gone is NOT_FOUND, one that cannot be read BAD_ITEM: neither
+ * spoils the others. Bodies over CONNECTOR_INLINE_MAX travel as the frame's descriptor: an unlinked file or memfd.
+ * Apply gives one status an operation; an item that is gone already is NOT_FOUND.
+ *
+ * --- the watch half ---
+ * Watch{id} is answered at once: OK, LOGIN_NEEDED (no credentials for it: send a handle), UNSUPPORTED (only hooks
+ * can), LIMIT. Then, without being asked, Positions{id 0} go to whoever sent the Watch: where each collection stands
+ * once that is known, again after every change that the backend announced, and after each reconnect to the backend:
+ * the asker compares. A watch that can go no longer (password changed) is told as Positions with LOGIN_NEEDED and no
+ * positions, and is over. A watch whose asker's connection ended goes on for CONNECTOR_ORPHAN_S, to be taken over.
+ * With `hooked` nothing is told unasked and no session is held.
+ * Check{id} is answered by Positions in a Response of the same id, read from the backend after the Check arrived;
+ * a collection that is not there is NOT_FOUND in its place. It works with and without a Watch, as far as there are
+ * credentials: master, the handle, or those of the Watch; else LOGIN_NEEDED. UNSUPPORTED: rely on hooks only.
+ */
+#ifndef BELFRY_CONNECTORS_CONTRACT_H
+#define BELFRY_CONNECTORS_CONTRACT_H
+
+enum { CONNECTOR_LISTEN_FD = 3, CONNECTOR_SETTINGS_FD = 4 };
+
+enum {
+	CONNECTOR_EXIT_CONFIG = 78,        /* EX_CONFIG of sysexits.h */
+	CONNECTOR_LOGIN_TTL_S = 300,       /* a disabled user whom nobody asks the backend about is out after this */
+	CONNECTOR_ORPHAN_S = 60,           /* a hub restarts within this; then it watches anew */
+	CONNECTOR_INLINE_MAX = 64 * 1024   /* of a body within a frame */
+};
+
+#endif
