@@ -11,10 +11,11 @@ from lib.certificates import Certificates
 from lib.dovecot import Dovecot, ImapLines
 from lib.http_raw import Connection, HttpError, tls_context
 from lib.mail import deliver_lmtp, message
-from lib.phone import Phone
+from lib.phone import Phone, PhoneError, Refused
 from lib.postfix import LOCAL_DOMAIN, Postfix, SystemUser
 from lib.process import (Folder, children_of, free_port, port_answers,
                          session_members, wait_until)
+from lib.scripted import ScriptedServer, answer
 
 LUA = """
 -- writes one line an event, so that a test sees which the driver gets
@@ -224,6 +225,158 @@ class PhoneForms(unittest.TestCase):
                     return client.receive()
                 finally:
                     client.close()
+
+
+class PhoneTalk(unittest.TestCase):
+    """The phone against scripted answers, right and wrong ones."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Folder("harness-phone")
+        cls.addClassCleanup(cls.folder.remove)
+        cls.certificates = Certificates(cls.folder)
+        cls.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        cls.context.load_cert_chain(*cls.certificates.good)
+
+    def serve(self, *script):
+        self.server = ScriptedServer(self.context, script)
+        self.addCleanup(self.server.close)
+        phone = Phone("localhost", self.server.port, "alice", "secret",
+                      tls=tls_context(self.certificates.ca))
+        self.addCleanup(phone.close)
+        return phone
+
+    @staticmethod
+    def synced(key, *commands, more=False, status=1):
+        parts = [("SyncKey", key), ("CollectionId", "5"), ("Status", status)]
+        if commands:
+            parts.append(("Commands", *commands))
+        if more:
+            parts.append(("MoreAvailable",))
+        return answer(("AirSync:Sync", ("Collections", (
+            "Collection", *parts))))
+
+    @staticmethod
+    def add(server_id, subject):
+        return ("Add", ("ServerId", server_id), (
+            "ApplicationData", ("Email:Subject", subject),
+            ("Email:Read", 0)))
+
+    def test_a_new_account_is_set_up(self):
+        policy = [("PolicyType", "MS-EAS-Provisioning-WBXML"), ("Status", 1)]
+        phone = self.serve(
+            answer(headers=(("MS-ASProtocolVersions", "14.0,14.1"),
+                            ("MS-ASProtocolCommands", "Sync,Ping"))),
+            answer(("Provision:Provision", ("Status", 1), ("Policies", (
+                "Policy", *policy, ("PolicyKey", "11"), (
+                    "Data", ("EASProvisionDoc",
+                             ("DevicePasswordEnabled", 0))))))),
+            answer(("Provision:Provision", ("Status", 1), ("Policies", (
+                "Policy", *policy, ("PolicyKey", "12"))))),
+            answer(("FolderHierarchy:FolderSync", ("Status", 1),
+                    ("SyncKey", "f1"), ("Changes", ("Count", 1), (
+                        "Add", ("ServerId", "5"), ("ParentId", "0"),
+                        ("DisplayName", "Inbox"), ("Type", 2))))))
+        phone.set_up()
+        self.assertEqual(phone.folder(), "5")
+        self.assertEqual(phone.folder_key, "f1")
+        last = self.server.requests[-1]
+        self.assertEqual(last.query["Cmd"], "FolderSync")
+        self.assertEqual(last.headers["X-MS-PolicyKey"], "12")
+        self.assertEqual(last.headers["Authorization"],
+                         "Basic YWxpY2U6c2VjcmV0")
+
+    def test_items_are_added_changed_and_removed(self):
+        phone = self.serve(
+            self.synced("k1"),
+            self.synced("k2", self.add("5:1", "one"), more=True),
+            self.synced("k3", self.add("5:2", "two"),
+                        ("Change", ("ServerId", "5:1"),
+                         ("ApplicationData", ("Email:Read", 1)))),
+            answer(),
+            self.synced("k4", ("Delete", ("ServerId", "5:1")),
+                        ("SoftDelete", ("ServerId", "5:2"))))
+        box = phone.sync_all("5")
+        self.assertEqual(box.values(), ["one", "two"])
+        self.assertEqual(box.value("5:1", "Email:Read"), "1")
+        self.assertEqual((box.added, box.changed), (["5:1", "5:2"], ["5:1"]))
+        self.assertEqual(phone.sync("5").key, "k3")
+        self.assertEqual(phone.sync("5").items, {})
+        self.assertEqual(box.key, "k4")
+
+    def test_a_lost_answer_is_asked_for_again(self):
+        phone = self.serve(
+            self.synced("k1"), self.synced("k2", self.add("5:1", "one")),
+            self.synced("k2", self.add("5:1", "one")),
+            self.synced("k3", self.add("5:2", "two")),
+            self.synced("k2", self.add("5:1", "one")))
+        phone.sync("5")
+        self.assertIsNone(phone.sync("5", lose=True))
+        self.assertEqual(phone.collection("5").key, "k1")
+        box = phone.repeat()[0]
+        sent = [request.body for request in self.server.requests]
+        self.assertEqual(sent[1], sent[2])
+        self.assertEqual((box.key, box.values()), ("k2", ["one"]))
+        phone.sync("5")
+        self.assertEqual(phone.go_back("5").values(), ["one"])
+        self.assertEqual(box.key, "k2")
+
+    def test_own_changes_are_applied_when_the_server_took_them(self):
+        phone = self.serve(
+            self.synced("k1"),
+            self.synced("k2", self.add("5:1", "one"), self.add("5:2", "two")),
+            answer(("AirSync:Sync", ("Collections", (
+                "Collection", ("SyncKey", "k3"), ("CollectionId", "5"),
+                ("Status", 1), ("Responses", (
+                    "Change", ("ServerId", "5:1"), ("Status", 8))))))))
+        phone.sync_all("5")
+        box = phone.sync("5", {"5": [
+            ("Change", ("ServerId", "5:1"),
+             ("ApplicationData", ("Email:Read", 1))),
+            ("Delete", ("ServerId", "5:2"))]})
+        self.assertEqual(box.values(), ["one"])
+        self.assertEqual(box.value("5:1", "Email:Read"), "0")
+
+    def test_a_held_ping_is_waited_for(self):
+        def hold(request):
+            self.server.release.wait(20)
+            return answer(("Ping:Ping", ("Status", 2),
+                           ("Folders", ("Folder", "5"))))
+        phone = self.serve(hold)
+        held = phone.ping_start(600, ["5"])
+        self.assertFalse(held.answered(0.2))
+        self.server.release.set()
+        self.assertEqual(phone.ping_wait(held)[:2], ("2", ["5"]))
+
+    def test_a_connection_that_the_server_closed_is_opened_again(self):
+        phone = self.serve(self.synced("k1"), None, self.synced("k2"))
+        phone.sync("5")
+        with self.assertRaises(HttpError):
+            phone.sync("5")
+        self.assertEqual(phone.sync("5").key, "k2")
+
+    def test_answers_that_break_the_protocol_are_refused(self):
+        good = wbxml.encode(("Ping:Ping", ("Status", 1)))
+        broken = {
+            "no server header": answer(body=good, headers=()),
+            "another type": answer(body=good, kind="text/html"),
+            "an empty Ping": answer(),
+            "no WBXML": answer(body=b"<Ping/>"),
+            "a status": answer(status="503 Service Unavailable"),
+        }
+        for name, reply in broken.items():
+            with self.subTest(name), self.assertRaises(
+                    (PhoneError, Refused, wbxml.WbxmlError)):
+                self.serve(reply).ping(600, ["5"])
+
+    def test_changes_of_what_the_phone_does_not_have_are_refused(self):
+        for command in (("Delete", ("ServerId", "5:9")),
+                        ("Change", ("ServerId", "5:9"),
+                         ("ApplicationData", ("Email:Read", 1)))):
+            with self.subTest(command[0]), self.assertRaises(PhoneError):
+                phone = self.serve(self.synced("k1"),
+                                   self.synced("k2", command))
+                phone.sync_all("5")
 
 
 class WithServers(unittest.TestCase):
