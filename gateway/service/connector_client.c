@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Asking connector daemons: one link an instance, made when it is first needed. */
+#include "gateway/service/connector_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/service/calls.h"
+#include "lib/core/arena.h"
+#include "lib/core/mem.h"
+
+struct instance {
+	struct instance *next;
+	struct connector_client *client;
+	struct calls *calls;
+	char name[];
+};
+
+struct connector_client {
+	struct net *net;
+	char *role;
+	unsigned number;
+	struct instance *instances;
+};
+
+struct connector_call {
+	struct call *call;
+	connector_answered *answered;
+	void *data;
+};
+
+static void say_hello(struct calls *calls, void *owner)
+{
+	struct instance *instance = owner;
+	Belfry__Connector__Hello hello = BELFRY__CONNECTOR__HELLO__INIT;
+	Belfry__Connector__Request request = BELFRY__CONNECTOR__REQUEST__INIT;
+
+	hello.role = instance->client->role;
+	hello.number = instance->client->number;
+	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_HELLO;
+	request.hello = &hello;
+	calls_send(calls, &request.base, NULL);
+}
+
+/* A front is told nothing unasked. */
+static int told(const uint8_t *body, size_t length, void *owner)
+{
+	(void)body;
+	(void)length;
+	(void)owner;
+	return -1;
+}
+
+static const struct calls_events calls_events = {.hello = say_hello, .told = told};
+
+struct connector_client *connector_client_create(struct net *net, const char *role, unsigned number)
+{
+	struct connector_client *client = mem_alloc(sizeof *client);
+
+	*client = (struct connector_client){.net = net, .role = mem_strdup(role), .number = number};
+	return client;
+}
+
+void connector_client_free(struct connector_client **owner)
+{
+	struct connector_client *client = *owner;
+
+	if (client == NULL)
+		return;
+	*owner = NULL;
+	for (struct instance *instance = client->instances, *next; instance != NULL; instance = next) {
+		next = instance->next;
+		calls_free(&instance->calls);
+		free(instance);
+	}
+	free(client->role);
+	free(client);
+}
+
+static struct instance *find_instance(struct connector_client *client, const char *name)
+{
+	struct instance *instance = client->instances;
+	char place[128];
+
+	while (instance != NULL && strcmp(instance->name, name) != 0)
+		instance = instance->next;
+	if (instance != NULL)
+		return instance;
+	instance = mem_alloc(sizeof *instance + strlen(name) + 1);
+	strcpy(instance->name, name);
+	instance->client = client;
+	snprintf(place, sizeof place, "connector/%s", name);
+	instance->calls = calls_create(client->net, place, &calls_events, instance);
+	instance->next = client->instances;
+	client->instances = instance;
+	return instance;
+}
+
+static void finish(struct connector_call *call, const Belfry__Connector__Response *response, int fd)
+{
+	connector_answered *answered = call->answered;
+	void *data = call->data;
+
+	free(call);
+	answered(response, fd, true, data);
+}
+
+static bool is_more(const Belfry__Connector__Response *response)
+{
+	return response->status == BELFRY__CONNECTOR__STATUS__OK &&
+		response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_FETCHED && !response->fetched->last;
+}
+
+static bool came(const uint8_t *body, size_t length, int fd, void *data)
+{
+	struct connector_call *call = data;
+	Belfry__Connector__Response none = BELFRY__CONNECTOR__RESPONSE__INIT;
+	struct arena *arena = arena_create(length * 2 + 1024);
+	Belfry__Connector__Response *response =
+		body == NULL ? NULL : belfry__connector__response__unpack(arena_protobuf(arena), length, body);
+	bool more = response != NULL && is_more(response);
+
+	if (more) {
+		call->answered(response, fd, false, call->data);
+	} else if (response != NULL) {
+		finish(call, response, fd);
+	} else {
+		if (fd >= 0)
+			close(fd);
+		none.status = BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
+		none.reason = "the connector is not running or does not answer";
+		finish(call, &none, -1);
+	}
+	arena_free(&arena);
+	return more;
+}
+
+struct connector_call *connector_ask(struct connector_client *client, const char *name,
+	Belfry__Connector__Request *request, connector_answered *answered, void *data)
+{
+	struct instance *instance = find_instance(client, name);
+	struct connector_call *call = mem_alloc(sizeof *call);
+
+	*call = (struct connector_call){.answered = answered, .data = data};
+	call->call = calls_begin(instance->calls, CONNECTOR_TIMEOUT_MS, came, call);
+	request->id = call_id(call->call);
+	calls_send(instance->calls, &request->base, call->call);
+	return call;
+}
+
+void connector_call_cancel(struct connector_call **owner)
+{
+	struct connector_call *call = *owner;
+
+	*owner = NULL;
+	if (call == NULL)
+		return;
+	call_cancel(&call->call);
+	free(call);
+}

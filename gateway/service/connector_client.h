@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Asking connector daemons (lib/ipc/connector.proto). Never blocks; a daemon that is killed or hangs costs whoever
+ * asked it one "unavailable", which is a retryable answer to the device.
+ */
+#ifndef BELFRY_GATEWAY_SERVICE_CONNECTOR_CLIENT_H
+#define BELFRY_GATEWAY_SERVICE_CONNECTOR_CLIENT_H
+
+#include "lib/ipc/connector.pb-c.h"
+#include "lib/net/net.h"
+
+struct connector_client;
+struct connector_call;
+
+/* role, number: for Hello. */
+struct connector_client *connector_client_create(struct net *, const char *role, unsigned number);
+void connector_client_free(struct connector_client **);
+
+/* An answer, or one frame of it. Exactly one frame has is_last. When the daemon is gone or silent the status is
+ * UNAVAILABLE. The response is valid during the call; fd (-1: none) is the callee's to close. */
+typedef void connector_answered(const Belfry__Connector__Response *, int fd, bool is_last, void *data);
+
+/* Sends the request (its id is set here) to the instance's daemon. */
+struct connector_call *connector_ask(struct connector_client *, const char *instance, Belfry__Connector__Request *,
+	connector_answered *, void *data);
+/* No answer will come any more. Clears the pointer; NULL is fine. Not for a call whose last frame came. */
+void connector_call_cancel(struct connector_call **);
+
+/* Silence for so long on one request, or between two frames of its answer, counts as gone: longer than the daemon's
+ * own limit for its backend (timeout_s, 30 by default), so that its words reach us where it can speak. */
+enum { CONNECTOR_TIMEOUT_MS = 60000 };
+
+#endif
