@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The hint spool, run_dir/spool: where a hook leaves a hint while the hub cannot be reached (it is being restarted, or
+ * its backlog is full). The folder belongs to the hub, mode 1733: whoever delivers may leave a file, only the hub sees
+ * them. A file holds one line (lib/model/hint.h), appears whole, and its owner is who said so. In memory (tmpfs), because after a reboot each park is checked anyway.
+ */
+#ifndef BELFRY_LIB_MODEL_HINT_SPOOL_H
+#define BELFRY_LIB_MODEL_HINT_SPOOL_H
+
+#include <sys/types.h>
+
+#include "lib/model/hint.h"
+
+enum { HINT_SPOOL_MODE = 01733 };
+
+/* Leaves a line. Never waits; -1 with error_r when the folder is not there or full. */
+int hint_spool_leave(const char *folder, const char *line, size_t length, struct error *error_r);
+
+struct hint_spool;
+/* The hub's side. NULL with error_r. */
+struct hint_spool *hint_spool_open(const char *folder, struct error *error_r);
+void hint_spool_close(struct hint_spool **);
+/*
+ * Takes one file out: 1 and the hint with the uid that left it; 0: none is left for now (call again later).
+ * What is no hint, no plain file, or a second name of somebody's file is removed and skipped with a warning in the log,
+ * at most HINT_SPOOL_BATCH of them a call, then 0.
+ */
+int hint_spool_take(struct hint_spool *, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r);
+enum { HINT_SPOOL_BATCH = 64 };
+
+#endif

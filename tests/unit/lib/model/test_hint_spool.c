@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The spool between a hook and the hub: what is left is taken once; what is no hint is thrown out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/core/log.h"
+#include "lib/model/hint_spool.h"
+
+static const char line[] = "BELFRY1\tuser=alice@example.org\tevent=MessageNew\tid=7\n";
+
+struct room {
+	char path[64];
+	struct hint_spool *spool;
+	int warnings;
+};
+
+static void count_warning(enum log_level level, const char *text, void *data)
+{
+	(void)text;
+	assert_int_equal(level, LOG_LEVEL_WARNING);
+	((struct room *)data)->warnings++;
+}
+
+static int set_up(void **state)
+{
+	static struct room room;
+
+	room = (struct room){.path = "/tmp/belfry-test-XXXXXX"};
+	assert_non_null(mkdtemp(room.path));
+	room.spool = hint_spool_open(room.path, NULL);
+	assert_non_null(room.spool);
+	log_set_sink(count_warning, &room);
+	*state = &room;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct room *room = *state;
+
+	log_set_sink(NULL, NULL);
+	hint_spool_close(&room->spool);
+	return rmdir(room->path);
+}
+
+static int take(struct room *room)
+{
+	struct hint_text text;
+	struct hint hint;
+	uid_t from = (uid_t)-1;
+
+	int taken = hint_spool_take(room->spool, &text, &hint, &from);
+	if (taken == 1) {
+		assert_string_equal(hint.user, "alice@example.org");
+		assert_int_equal(from, getuid());
+	}
+	return taken;
+}
+
+static void what_was_left_is_taken_once(void **state)
+{
+	struct room *room = *state;
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(hint_spool_leave(room->path, line, strlen(line), NULL), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(take(room), 1);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(hint_spool_leave(room->path, line, strlen(line), NULL), 0);
+	assert_int_equal(take(room), 1);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 0);
+}
+
+static void put(const struct room *room, const char *name, const char *text, size_t length)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", room->path, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, length), length);
+	close(fd);
+}
+
+static void what_is_no_hint_is_thrown_out(void **state)
+{
+	struct room *room = *state;
+	char path[128], big[HINT_LINE_MAX + 100];
+
+	memset(big, 'a', sizeof big);
+	put(room, "hint-empty", "", 0);
+	put(room, "hint-big", big, sizeof big);
+	put(room, "hint-two", "BELFRY1\tuser=a\tevent=MessageNew\nBELFRY1\tuser=b\tevent=MessageNew\n", 63);
+	snprintf(path, sizeof path, "%s/hint-fifo", room->path);
+	assert_int_equal(mkfifo(path, 0666), 0);
+	snprintf(path, sizeof path, "%s/hint-folder", room->path);
+	assert_int_equal(mkdir(path, 0777), 0);
+	snprintf(path, sizeof path, "%s/hint-link", room->path);
+	assert_int_equal(symlink("/etc/hostname", path), 0);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 6);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 6);
+}
+
+static void a_second_name_of_anothers_file_is_not_believed(void **state)
+{
+	struct room *room = *state;
+	char path[128], second[128];
+
+	put(room, ".mine", line, strlen(line));
+	snprintf(path, sizeof path, "%s/.mine", room->path);
+	snprintf(second, sizeof second, "%s/hint-stolen", room->path);
+	assert_int_equal(link(path, second), 0);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 1);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void a_folder_full_of_things_does_not_keep_others_waiting(void **state)
+{
+	struct room *room = *state;
+	char path[128], inner[160];
+
+	snprintf(path, sizeof path, "%s/hint-0", room->path);
+	snprintf(inner, sizeof inner, "%s/x", path);
+	assert_int_equal(mkdir(path, 0777), 0);
+	assert_int_equal(mkdir(inner, 0777), 0);
+	assert_int_equal(hint_spool_leave(room->path, line, strlen(line), NULL), 0);
+	assert_int_equal(take(room), 1);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 1);
+	snprintf(path, sizeof path, "%s/.refused-hint-0", room->path);
+	snprintf(inner, sizeof inner, "%s/x", path);
+	assert_int_equal(rmdir(inner), 0);
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void without_a_folder_leaving_fails_in_words(void **state)
+{
+	struct error error;
+
+	(void)state;
+	assert_int_equal(hint_spool_leave("/nonexistent/spool", line, strlen(line), &error), -1);
+	assert_non_null(strstr(error.text, "/nonexistent/spool: No such file"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_was_left_is_taken_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_no_hint_is_thrown_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_second_name_of_anothers_file_is_not_believed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_folder_full_of_things_does_not_keep_others_waiting, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_a_folder_leaving_fails_in_words, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
