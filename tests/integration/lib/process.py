@@ -202,12 +202,19 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
         status = self.popen.wait()
-        for pid in session_members(self.pid):
+        wait_until(lambda: not self._kill_session(), "the end of "
+                   + self.argv[0])
+        return status
+
+    def _kill_session(self):
+        """SIGKILL whoever is left; the list of them, for they die later."""
+        left = session_members(self.pid)
+        for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        return status
+        return left
 
 
 def run(argv, input=None, env=None, account=None, check=True, timeout_s=60):
