@@ -30,6 +30,8 @@ enum {
 	HTTP_RATE_MIN_BYTES = 8 * 1024,    /* … and must have moved so far (or be done): GPRS moves ten times as much */
 	HTTP_LINGER_MS = 2000,             /* after a refusal, what the phone still sends is thrown away, lest a TCP reset
 	                                      overtakes the answer */
+	HTTP_IDLE_SAFE_MS = 5000,          /* a connection idle for less is not closed to make room for a newcomer */
+	HTTP_BODIES_MAX = 256 * 1024 * 1024, /* of all requests under way; over it a request with a body is told 503 */
 	HTTP_OVERFLOW_MAX = 256,           /* connections over the maximum that are told 503; more are closed unheard */
 	HTTP_OVERFLOW_TIMEOUT_MS = 5000,   /* they get less time, so that the next can be told */
 	HTTP_RETRY_AFTER_S = 30,           /* first and … */
@@ -73,7 +75,7 @@ struct http_server_settings {
 };
 
 struct http_server *http_server_create(const struct http_server_settings *);
-/* Closes every connection: gone() is called for what is held or unanswered. */
+/* Closes every connection: gone() is called for what is held or unanswered. Exchanges still have to be finished. */
 void http_server_free(struct http_server **);
 /* Takes the stream over; it may still be shaking hands. behind_proxy: X-Forwarded-For names the phone. */
 void http_server_accept(struct http_server *, struct stream *, bool behind_proxy);
@@ -101,14 +103,14 @@ void http_abandon(struct http_exchange *);
 
 /* --- held requests --------------------------------------------------------------------------------------------- */
 
-struct http_held; /* freed by http_held_respond(), http_held_abandon(), and after gone() */
+struct http_held; /* freed by http_held_respond(), http_held_abandon(), and before gone() */
 
 struct http_held_events {
-	void (*gone)(struct http_held *, void *owner);    /* the phone hung up; the record is freed after this call */
+	void (*gone)(void *owner);                        /* the phone hung up; the record is no more */
 	void (*expired)(struct http_held *, void *owner); /* the time of http_held_expire() is over: answer it */
 };
 
-/* Frees all of the exchange and keeps the phone waiting. */
+/* Frees all of the exchange and keeps the phone waiting. NULL: it is gone already. */
 struct http_held *http_hold(struct http_exchange *, const struct http_held_events *, void *owner);
 /* One timer comes with each held request; a new time replaces the old. */
 void http_held_expire(struct http_held *, int64_t delay_ms);

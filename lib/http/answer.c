@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Answering and holding. An answer leaves piece by piece, the next when the phone has taken the last. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/core/log.h"
+#include "lib/http/connection.h"
+
+/* So much of an answer's file is in our memory at once; more would not leave faster. */
+enum { HTTP_PUMP_BYTES = 64 * 1024 };
+
+static struct http_request *request_of(struct http_exchange *exchange)
+{
+	return container_of(exchange, struct http_request, exchange);
+}
+
+static struct http_connection *connection_of(struct http_held *held)
+{
+	struct http_connection *connection = container_of(held, struct http_connection, held);
+
+	assert(connection->state == HTTP_STATE_HELD);
+	return connection;
+}
+
+/* --- sending --------------------------------------------------------------------------------------------------- */
+
+static size_t bytes_left(const struct http_connection *connection)
+{
+	size_t left = stream_pending(connection->stream);
+
+	for (const struct http_piece *piece = connection->answer.pieces; piece != NULL; piece = piece->next)
+		left += piece->length;
+	return left;
+}
+
+bool http_answer_moved(struct http_connection *connection)
+{
+	size_t left = bytes_left(connection);
+	bool moved = connection->answer.left_before - left >= HTTP_RATE_MIN_BYTES;
+
+	connection->answer.left_before = left;
+	return moved;
+}
+
+static void piece_done(struct http_connection *connection)
+{
+	struct http_piece *piece = connection->answer.pieces;
+
+	connection->answer.pieces = piece->next;
+	if (piece->fd >= 0)
+		close(piece->fd);
+	buffer_release(&piece->bytes);
+	free(piece);
+}
+
+static int send_from_file(struct http_connection *connection, struct http_piece *piece)
+{
+	size_t wanted = piece->length < HTTP_PUMP_BYTES ? piece->length : HTTP_PUMP_BYTES;
+	struct buffer bytes = BUFFER_EMPTY;
+	ssize_t got = pread(piece->fd, buffer_reserve(&bytes, wanted), wanted, piece->offset);
+
+	if (got <= 0) {
+		log_error(LOG_HTTP, "an answer's file is shorter than was said: %s", got < 0 ? strerror(errno) : "it ends");
+		buffer_release(&bytes);
+		return -1;
+	}
+	buffer_grow(&bytes, (size_t)got);
+	stream_write_buffer(connection->stream, &bytes);
+	piece->offset += got;
+	piece->length -= (size_t)got;
+	return 0;
+}
+
+/* Hands on what the stream should have now: small pieces together, a large one alone, so that it is not copied. */
+static int pump(struct http_connection *connection)
+{
+	struct http_piece *piece;
+
+	while ((piece = connection->answer.pieces) != NULL) {
+		size_t pending = stream_pending(connection->stream);
+		if (pending >= HTTP_PUMP_BYTES || (pending > 0 && piece->fd < 0 && piece->length > HTTP_PUMP_BYTES))
+			return 0;
+		if (piece->fd < 0) {
+			stream_write_buffer(connection->stream, &piece->bytes);
+			piece->length = 0;
+		} else if (send_from_file(connection, piece) < 0) {
+			return -1;
+		}
+		if (piece->length == 0)
+			piece_done(connection);
+	}
+	return 0;
+}
+
+static const char *date_now(struct http_server *server)
+{
+	time_t now_s = loop_wall_s(server->settings.loop);
+	struct tm tm;
+
+	if (now_s != server->date_s) {
+		server->date_s = now_s;
+		gmtime_r(&now_s, &tm);
+		strftime(server->date, sizeof server->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	}
+	return server->date;
+}
+
+static void write_head(struct http_connection *connection, struct http_response *response)
+{
+	struct buffer head = BUFFER_EMPTY;
+
+	buffer_printf(&head, "HTTP/1.1 %u %s\r\nDate: %s\r\n", response->status, http_status_text(response->status),
+		date_now(connection->server));
+	buffer_append(&head, response->header.data, response->header.length);
+	if (response->status != 204 && response->status != 304)
+		buffer_printf(&head, "Content-Length: %zu\r\n", response->length);
+	if (!connection->keep_alive)
+		buffer_append_string(&head, "Connection: close\r\n");
+	buffer_append_string(&head, "\r\n");
+	stream_write_buffer(connection->stream, &head);
+}
+
+void http_connection_answer(struct http_connection *connection, struct http_response *response)
+{
+	if (connection->server->is_draining || connection->ended)
+		connection->keep_alive = false;
+	write_head(connection, response);
+	connection->state = HTTP_STATE_ANSWER;
+	connection->answer.pieces = NULL;
+	if (!connection->is_head) {
+		connection->answer.pieces = response->first;
+		response->first = NULL;
+	}
+	http_response_release(response);
+	connection->answer.left_before = bytes_left(connection);
+	http_connection_time(connection, HTTP_RATE_WINDOW_MS);
+	if (pump(connection) < 0)
+		http_connection_close(connection);
+}
+
+void http_connection_drained(struct http_connection *connection)
+{
+	if (pump(connection) < 0) {
+		http_connection_close(connection);
+		return;
+	}
+	if (stream_pending(connection->stream) > 0)
+		return;
+	if (connection->is_cut && !connection->ended) {
+		connection->state = HTTP_STATE_LINGER;
+		http_connection_time(connection, HTTP_LINGER_MS);
+		stream_resume(connection->stream);
+	} else if (connection->keep_alive) {
+		http_connection_next(connection);
+	} else {
+		http_connection_close(connection);
+	}
+}
+
+/* --- the exchange ---------------------------------------------------------------------------------------------- */
+
+void http_respond(struct http_exchange *exchange, struct http_response *response)
+{
+	struct http_request *request = request_of(exchange);
+	struct http_connection *connection = request->connection;
+
+	assert(response->status != 0 && request->early.status == 0);
+	if (request->answers_early) {
+		request->early = *response;
+		*response = HTTP_RESPONSE(0);
+		return;
+	}
+	http_request_discard(connection == NULL ? NULL : connection->server, &request);
+	if (connection == NULL)
+		http_response_release(response);
+	else
+		http_connection_answer(connection, response);
+}
+
+void http_respond_text(struct http_exchange *exchange, unsigned status, const char *text)
+{
+	struct http_response response = HTTP_RESPONSE(status);
+
+	http_response_header(&response, "Content-Type", "text/plain; charset=utf-8");
+	http_response_string(&response, text);
+	http_respond(exchange, &response);
+}
+
+void http_abandon(struct http_exchange *exchange)
+{
+	struct http_request *request = request_of(exchange);
+	struct http_connection *connection = request->connection;
+
+	if (request->answers_early) {
+		request->is_abandoned = true;
+		return;
+	}
+	exchange->is_gone = true; /* whoever abandons it need not be told */
+	if (connection != NULL)
+		http_connection_close(connection);
+	http_request_free(&request);
+}
+
+void http_exchange_address(const struct http_exchange *exchange, char *text, size_t size)
+{
+	const struct http_request *request = request_of((struct http_exchange *)(uintptr_t)exchange);
+	const char *forwarded = http_exchange_header(exchange, "X-Forwarded-For");
+
+	if (request->connection == NULL) {
+		snprintf(text, size, "unknown");
+	} else if (!request->connection->behind_proxy || forwarded == NULL) {
+		stream_peer_address(request->connection->stream, text, size);
+	} else { /* the last one is what our own proxy has seen; those before are hearsay */
+		const char *last = strrchr(forwarded, ',');
+		last = last == NULL ? forwarded : last + 1;
+		snprintf(text, size, "%s", last + strspn(last, " \t"));
+	}
+}
+
+/* --- held ------------------------------------------------------------------------------------------------------ */
+
+struct http_held *http_hold(struct http_exchange *exchange, const struct http_held_events *events, void *owner)
+{
+	struct http_request *request = request_of(exchange);
+	struct http_connection *connection = request->connection;
+
+	assert(!request->answers_early);
+	if (exchange->is_gone) {
+		http_abandon(exchange);
+		return NULL;
+	}
+	http_request_discard(connection->server, &request);
+	connection->state = HTTP_STATE_HELD;
+	connection->held = (struct http_held){events, owner};
+	connection->server->counts.held++;
+	return &connection->held;
+}
+
+void http_held_expire(struct http_held *held, int64_t delay_ms)
+{
+	http_connection_time(connection_of(held), delay_ms);
+}
+
+void http_held_set_owner(struct http_held *held, void *owner)
+{
+	held->owner = owner;
+}
+
+void http_held_respond(struct http_held *held, struct http_response *response)
+{
+	struct http_connection *connection = connection_of(held);
+
+	connection->server->counts.held--;
+	http_connection_answer(connection, response);
+}
+
+void http_held_abandon(struct http_held *held)
+{
+	struct http_connection *connection = connection_of(held);
+
+	connection->server->counts.held--;
+	connection->state = HTTP_STATE_LINGER;
+	http_connection_close(connection);
+}
+
+size_t http_held_size(void)
+{
+	return sizeof(struct http_connection);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One connection of the server: shared by server.c (reading) and answer.c (answering, holding).
+ *
+ *            header               body                 request()
+ *   HEADER ─────────▶ BODY ─────────────────▶ BUSY ─────────────────┬─ http_respond ─▶ ANSWER ─drained─▶ HEADER
+ *     │                 │                       └─ http_hold ─▶ HELD ┘                    │
+ *     └──── refused ────┴──────────────────────────────────────────────▶ ANSWER ─drained─▶ LINGER ─▶ closed
+ */
+#ifndef BELFRY_LIB_HTTP_CONNECTION_H
+#define BELFRY_LIB_HTTP_CONNECTION_H
+
+#include "lib/http/request.h"
+#include "lib/http/server.h"
+
+enum http_state {
+	HTTP_STATE_HEADER, HTTP_STATE_BODY, HTTP_STATE_BUSY, HTTP_STATE_HELD, HTTP_STATE_ANSWER, HTTP_STATE_LINGER
+};
+
+struct http_held {
+	const struct http_held_events *events;
+	void *owner;
+};
+
+struct http_list {
+	struct http_connection *first, **last;
+};
+
+/* Small: a held request keeps one of these. */
+struct http_connection {
+	struct http_server *server;
+	struct stream *stream;
+	struct http_connection *next, **link;  /* in server->idle or server->others */
+	struct timer timer;                    /* its meaning is the state's */
+	uint8_t state;
+	bool keep_alive : 1;
+	bool is_head : 1;        /* the answer has no body */
+	bool has_input : 1;      /* stream_input() may hold bytes (asking it would allocate) */
+	bool is_cut : 1;         /* refused in the middle: bytes of the request may still come */
+	bool ended : 1;          /* the phone has closed its half */
+	bool is_idle : 1;        /* in server->idle: between two requests */
+	bool is_overflow : 1;    /* over the maximum: is told 503 */
+	bool behind_proxy : 1;
+	bool header_begun : 1;
+	union {
+		struct http_scan scan;                                          /* HEADER */
+		struct http_request *request;                                   /* BODY, BUSY */
+		struct http_held held;                                          /* HELD */
+		struct { struct http_piece *pieces; size_t left_before; } answer; /* ANSWER */
+	};
+};
+
+struct http_server {
+	struct http_server_settings settings;
+	struct http_server_counts counts;
+	struct http_list idle, others;   /* idle: the longest idle first */
+	unsigned overflow;               /* of counts.connections, those over the maximum */
+	size_t bodies;                   /* bytes, of requests under way */
+	bool is_draining;
+	int64_t date_s;                  /* the second that date is for */
+	char date[32];
+};
+
+/* Sends and goes to ANSWER. The response is used up. May free the connection. */
+void http_connection_answer(struct http_connection *, struct http_response *);
+/* Something has left: goes on, or on to the next request. May free the connection. */
+void http_connection_drained(struct http_connection *);
+/* The answer has left and the connection goes on: the next request. May free the connection. */
+void http_connection_next(struct http_connection *);
+/* Says that the phone is gone to whoever waits, and frees the connection. */
+void http_connection_close(struct http_connection *);
+void http_connection_refuse(struct http_connection *, const struct http_fault *);
+/* Starts the timer that the connection's state needs. */
+void http_connection_time(struct http_connection *, int64_t delay_ms);
+bool http_answer_moved(struct http_connection *);
+void http_request_discard(struct http_server *, struct http_request **);
+
+#endif
