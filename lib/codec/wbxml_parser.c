@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/codec/utf8.h"
+#include "lib/core/utf8.h"
 
 /* A page that the language does not have: no token of it is known. */
 static const struct wbxml_tag no_tags[WBXML_TAGS_A_PAGE];
@@ -157,7 +157,7 @@ static const char *read_header(struct wbxml_parser *parser)
 		return wrong;
 	if ((wrong = read_number(parser, &number)) != NULL)
 		return wrong;
-	if (number != WBXML_CHARSET_UTF_8 && number != WBXML_CHARSET_US_ASCII && number != WBXML_CHARSET_UNKNOWN)
+	if (number != WBXML_MIB_UTF_8 && number != WBXML_MIB_US_ASCII && number != WBXML_MIB_UNKNOWN)
 		return "a character set other than UTF-8";
 	parser->charset = (uint8_t)number;
 	if ((wrong = read_number(parser, &number)) != NULL)

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "lib/codec/utf8.h"
+#include "lib/core/utf8.h"
 
 enum {
 	/* A started element still pending, then a tag: each a byte with a page switch before it. */
@@ -63,7 +63,7 @@ void wbxml_writer_begin(struct wbxml_writer *writer, struct buffer *out, const s
 	uint8_t *at = reserve(writer, 3 + NUMBER_BYTES_MAX);
 	*at++ = WBXML_VERSION_1_3;
 	at = put_number(at, language->public_id);
-	*at++ = WBXML_CHARSET_UTF_8;
+	*at++ = WBXML_MIB_UTF_8;
 	*at++ = 0; /* no string table */
 	written(writer, at);
 }

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lib/codec/utf8.h"
 #include "lib/core/buffer.h"
+#include "lib/core/utf8.h"
 
 enum { NO_PAGE = -1 };
 

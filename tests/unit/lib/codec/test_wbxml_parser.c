@@ -264,7 +264,7 @@ static void the_header_can_be_read(void **state)
 	assert_int_equal(wbxml_parser_open(&parser, &activesync_language, BYTES("\x02\xA4\x01\x6A\x00\x05"), &error), 0);
 	assert_int_equal(parser.version, 2);
 	assert_int_equal(parser.public_id, 0x1201);
-	assert_int_equal(parser.charset, WBXML_CHARSET_UTF_8);
+	assert_int_equal(parser.charset, WBXML_MIB_UTF_8);
 }
 
 static void a_document_beyond_the_limit_is_refused_unread(void **state)
