@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The configuration, belfry.conf(5), as plain data. Read once by main; the roles get what they need of it when they are
- * forked. Never changed after config_load(), except that main wipes secrets which a role must not have.
+ * The configuration, belfry.conf(5), as plain data, read once by main. It holds paths of secrets, never a secret: the
+ * roles are forked with it.
  */
 #ifndef BELFRY_GATEWAY_CONFIG_H
 #define BELFRY_GATEWAY_CONFIG_H
@@ -31,7 +31,8 @@ struct config_user {
 
 struct config_hook {
 	unsigned mode;              /* of the socket */
-	uid_t *trusted;             /* who may tell of everybody's mail */
+	struct config_strings trusted_users;
+	uid_t *trusted;             /* of them: who may tell of everybody's mail */
 	size_t trusted_count;
 	unsigned rate;              /* messages a second from one foreign user */
 	char *udp;                  /* NULL: none */
@@ -56,7 +57,7 @@ struct config_connector {
 	char *ca_file;              /* NULL: the system's */
 	enum config_watch watch_as;
 	char *master_user;          /* NULL: none */
-	char *master_password;      /* NULL: none; read from the file by main, and only there */
+	char *master_password_file; /* NULL: none */
 	enum config_hooked hook;
 	unsigned recheck_s;
 	unsigned workers;
@@ -113,7 +114,7 @@ int config_canonical_user(const struct config *, const char *login, char user_r[
 void config_backend_user(const struct config_connector *, const char *user, char name_r[USER_MAX + 1]);
 
 /* What a connector daemon reads from descriptor 4: "key=value" lines with the keys of its section, master_password
- * instead of its file, all options last. Holds the secret: wipe it. */
-void config_connector_settings(const struct config_connector *, struct buffer *settings_r);
+ * (read from its file now) instead of the file, then its options. Holds a secret: wipe it. -1: the file cannot be read. */
+int config_connector_settings(const struct config_connector *, struct buffer *settings_r, struct error *error_r);
 
 #endif
