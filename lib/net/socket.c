@@ -24,7 +24,7 @@ static int trouble(struct stream *stream, const char *what)
 	return is_again(errno) ? STREAM_AGAIN : stream_break(stream, "%s: %s", what, strerror(errno));
 }
 
-static int socket_connect(struct stream *stream)
+int socket_connect(struct stream *stream)
 {
 	int error = 0;
 	socklen_t length = sizeof error;

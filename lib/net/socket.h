@@ -10,6 +10,8 @@ void socket_init(struct stream *);
 /* A socket whose connect() is under way. */
 struct stream *socket_connecting(struct loop *, int fd, stream_callback *, void *owner);
 
+/* The connect() under way: 0 done, STREAM_BROKEN. */
+int socket_connect(struct stream *);
 ssize_t socket_read(struct stream *, char *bytes, size_t room);
 void socket_want(struct stream *, bool read, bool write);
 void socket_close(struct stream *);

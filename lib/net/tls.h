@@ -21,6 +21,11 @@ struct tls_client_context;
 /* Two keys for session tickets (RFC 5077), the newer first: the newer seals, both open. All fronts share them. */
 enum { TLS_TICKET_KEY_BYTES = 80, TLS_TICKET_KEYS_BYTES = 2 * TLS_TICKET_KEY_BYTES };
 
+/* Loads what OpenSSL would load later, from files that a closed sandbox no longer shows. */
+void tls_prepare(void);
+
+/* SIGPIPE is ignored in the process from the first context on: OpenSSL writes without MSG_NOSIGNAL. */
+
 /* From PEM in memory. ticket_keys: TLS_TICKET_KEYS_BYTES, or length 0 for no tickets. NULL with error_r. */
 struct tls_server_context *tls_server_context_create(const void *chain_pem, size_t chain_length, const void *key_pem,
 	size_t key_length, const void *ticket_keys, size_t ticket_keys_length, struct error *error_r);
@@ -33,8 +38,8 @@ void tls_client_context_free(struct tls_client_context **);
 /* Turns a connected socket stream that has read nothing into the server's end of TLS. Give it an owner afterwards. */
 void tls_accept(struct stream *, struct tls_server_context *);
 
-/* Turns a socket stream into the client's end: still connecting, or connected in plain text (STARTTLS; then the
- * caller has made sure that stream_input() is empty: what came before the handshake is an attacker's).
+/* Turns a socket stream into the client's end: still connecting, or connected in plain text (STARTTLS): then nothing
+ * may wait to be sent, and bytes in stream_input() make it fail, for what came before the handshake is an attacker's.
  * name: the host name (or numeric address) that the certificate must be for. STREAM_CONNECTED comes (again). */
 void tls_connect(struct stream *, struct tls_client_context *, const char *name);
 
