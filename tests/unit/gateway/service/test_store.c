@@ -506,7 +506,7 @@ int main(void)
 	static struct CMUnitTest tests[TRY_KINDS * CASES];
 	size_t count = 0;
 
-	for (int kind = 0; kind < TRY_DISK; kind++)
+	for (int kind = 0; kind < TRY_KINDS; kind++)
 		for (int i = 0; i < CASES; i++, count++) {
 			trials[count] = (struct trial){.kind = (enum try_kind)kind, .number = i};
 			snprintf(trials[count].name, sizeof trials[count].name, "%s: %s", try_kind_names[kind], cases[i].name);

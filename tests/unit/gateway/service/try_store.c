@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "gateway/service/store_memory.h"
+#include "gateway/service/store_open.h"
 #include "lib/core/mem.h"
 #include "tests/unit/gateway/service/try_store.h"
 
@@ -20,12 +21,17 @@ const char *const try_kind_names[TRY_KINDS] = {"memory", "memory postponed", "di
 
 static void open_store(struct try *try, const struct store_snapshot *snapshot)
 {
-	if (snapshot != NULL)
+	struct error error = {""};
+
+	if (try->kind == TRY_DISK)
+		try->store = store_open(try->loop, &(struct store_settings){.folder = try->folder}, &error);
+	else if (snapshot != NULL)
 		try->store = store_memory_restore(try->loop, snapshot);
 	else
 		try->store = store_memory_create(try->loop);
 	if (try->kind == TRY_MEMORY_POSTPONED)
 		store_memory_postpone(try->store, 5);
+	assert_string_equal(error.text, "");
 	assert_non_null(try->store);
 }
 
@@ -35,6 +41,9 @@ struct try *try_create(enum try_kind kind)
 
 	try->kind = kind;
 	try->loop = loop_create();
+	snprintf(try->folder, sizeof try->folder, "/tmp/belfry-store-XXXXXX");
+	if (kind == TRY_DISK)
+		assert_non_null(mkdtemp(try->folder));
 	open_store(try, NULL);
 	return try;
 }

@@ -15,7 +15,7 @@ struct try {
 	enum try_kind kind;
 	struct loop *loop;
 	struct store *store;
-	char folder[64]; /* TRY_DISK: the store's, under a temporary one */
+	char folder[64]; /* TRY_DISK: the store's, temporary */
 
 	/* The last answer, copied; valid until the next. */
 	bool answered;
