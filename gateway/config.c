@@ -205,21 +205,21 @@ static const struct option connector_options[] = {
 
 /* Heartbeats: MS-ASCMD 2.2.3.79.1 allows 60 to 3540 seconds. WindowSize: 1 to 512 (2.2.3.199). */
 static const struct option activesync_options[] = {
-	{"heartbeat_min_s", OPTION_NUMBER, AT(config_activesync, heartbeat_min_s), .number = 60, .least = 1, .most = 3540},
-	{"heartbeat_max_s", OPTION_NUMBER, AT(config_activesync, heartbeat_max_s), .number = 3540, .least = 1, .most = 3540},
-	{"max_folders", OPTION_NUMBER, AT(config_activesync, max_folders), .number = 300, .least = 1, .most = 10000},
-	{"window_max", OPTION_NUMBER, AT(config_activesync, window_max), .number = 512, .least = 1, .most = 512},
-	{"max_devices", OPTION_NUMBER, AT(config_activesync, max_devices), .number = 50, .least = 1, .most = 10000},
+	{"heartbeat_min_s", OPTION_NUMBER, AT(activesync_settings, heartbeat_min_s), .number = 60, .least = 1, .most = 3540},
+	{"heartbeat_max_s", OPTION_NUMBER, AT(activesync_settings, heartbeat_max_s), .number = 3540, .least = 1, .most = 3540},
+	{"max_folders", OPTION_NUMBER, AT(activesync_settings, max_folders), .number = 300, .least = 1, .most = 10000},
+	{"window_max", OPTION_NUMBER, AT(activesync_settings, window_max), .number = 512, .least = 1, .most = 512},
+	{"max_devices", OPTION_NUMBER, AT(activesync_settings, max_devices), .number = 50, .least = 1, .most = 10000},
 };
 
 /* The ranges of MS-ASPROV 2.2.2 */
 static const struct option policy_options[] = {
-	{"required", OPTION_TRUTH, AT(config_policy, required), .number = true},
-	{"password", OPTION_TRUTH, AT(config_policy, password), .number = false},
-	{"password_min_length", OPTION_NUMBER, AT(config_policy, password_min_length), .number = 4, .least = 1, .most = 16},
-	{"inactivity_lock_s", OPTION_NUMBER, AT(config_policy, inactivity_lock_s), .number = 900, .least = 0, .most = 9999},
-	{"max_failed_attempts", OPTION_NUMBER, AT(config_policy, max_failed_attempts), .number = 8, .least = 4, .most = 16},
-	{"encryption", OPTION_TRUTH, AT(config_policy, encryption), .number = false},
+	{"required", OPTION_TRUTH, AT(policy_settings, required), .number = true},
+	{"password", OPTION_TRUTH, AT(policy_settings, password), .number = false},
+	{"password_min_length", OPTION_NUMBER, AT(policy_settings, password_min_length), .number = 4, .least = 1, .most = 16},
+	{"inactivity_lock_s", OPTION_NUMBER, AT(policy_settings, inactivity_lock_s), .number = 900, .least = 0, .most = 9999},
+	{"max_failed_attempts", OPTION_NUMBER, AT(policy_settings, max_failed_attempts), .number = 8, .least = 4, .most = 16},
+	{"encryption", OPTION_TRUTH, AT(policy_settings, encryption), .number = false},
 };
 
 static const struct option_table top_table = OPTION_END_OF(top_options);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "gateway/service/settings.h"
 #include "gateway/service/user.h"
 #include "lib/core/buffer.h"
 #include "lib/core/error.h"
@@ -65,22 +66,6 @@ struct config_connector {
 	struct config_strings options; /* "key=value" for connectors of others */
 };
 
-struct config_activesync {
-	unsigned heartbeat_min_s, heartbeat_max_s;
-	unsigned max_folders;       /* that one Ping may name */
-	unsigned window_max;        /* changes in one answer of Sync */
-	unsigned max_devices;       /* of one user */
-};
-
-struct config_policy {
-	bool required;              /* a device must accept the policy before it synchronises */
-	bool password;
-	unsigned password_min_length;
-	unsigned inactivity_lock_s; /* 0: never */
-	unsigned max_failed_attempts;
-	bool encryption;
-};
-
 struct config {
 	struct config_strings listen, listen_plain;
 	char *certificate, *key;    /* paths; NULL when nothing listens with TLS */
@@ -92,8 +77,8 @@ struct config {
 	struct config_hook hook;
 	struct config_connector *connectors;
 	size_t connector_count;     /* at least 1 */
-	struct config_activesync activesync;
-	struct config_policy policy;
+	struct activesync_settings activesync;
+	struct policy_settings policy;
 };
 
 /* Where complaints go: one line each, "FILE:LINE: what is wrong; what to do". */
