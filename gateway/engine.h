@@ -11,12 +11,14 @@
 
 #include <stddef.h>
 
+#include "gateway/service/connector_client.h"
+#include "gateway/service/hub_client.h"
 #include "lib/core/error.h"
 #include "lib/core/loop.h"
 #include "lib/http/server.h"
 
-struct hub_client;       /* gateway/service/hub_client.h */
-struct connector_client; /* gateway/service/connector_client.h */
+/* An engine's parks (hub_park()) use slots of its own: host.first_slot and the ENGINE_SLOTS - 1 after it. */
+enum { ENGINES_MAX = 16, ENGINE_SLOTS = 1 << 24 };
 
 /* What an engine stands on; all outlive it. */
 struct engine_host {
@@ -25,6 +27,7 @@ struct engine_host {
 	struct connector_client *connectors;
 	const void *settings;    /* the engine's own struct of settings (its header says which); main fills it */
 	unsigned front;          /* number of this front */
+	uint32_t first_slot;
 };
 
 struct engine {
@@ -35,9 +38,13 @@ struct engine {
 	/* A header has come, before the body: MAY answer at once, e.g. a login that is missing. May be NULL. */
 	void (*header)(void *instance, struct http_exchange *);
 	void (*request)(void *instance, struct http_exchange *);
+	/* The hub wakes a park of one of this engine's slots, or is there again and wants all of them anew. May be NULL
+	 * for an engine that parks nothing. */
+	void (*woken)(void *instance, const Belfry__Role__Wake *);
+	void (*hub_returned)(void *instance);
 	/* The front will end: answer what is held within over_s, spread, so that phones come again. May be NULL. */
 	void (*drain)(void *instance, unsigned over_s);
-	void (*destroy)(void *instance); /* all exchanges and held requests are gone by then */
+	void (*destroy)(void *instance); /* no phone is there any more; exchanges under way are abandoned by it */
 };
 
 #endif

@@ -27,11 +27,10 @@ struct front_settings {
 	const struct front_engine *engines;
 	size_t engine_count;
 	struct net *net;
-	struct hub_client *hub;
-	struct connector_client *connectors;
 };
 
-/* Creates the engines and listens on the plain places. NULL with error_r. */
+/* Connects to the hub and, as they are needed, to connectors; creates the engines; listens on the plain places.
+ * NULL with error_r. */
 struct front *front_create(const struct front_settings *, struct error *error_r);
 /* PEM bytes, and keys for session tickets (TLS_TICKET_KEYS_BYTES, lib/net/tls.h, the same in all fronts; 0: none).
  * The TLS places listen from the first certificate on; a later one serves new connections, held ones stay.
