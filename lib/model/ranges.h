@@ -36,7 +36,7 @@ bool ranges_has(const struct ranges *, uint64_t id); /* O(log ranges) */
 uint64_t ranges_size(const struct ranges *);         /* how many ids */
 bool ranges_equal(const struct ranges *, const struct ranges *);
 
-/* result_r must be another set than the operands; what it held is dropped. */
+/* result_r may be one of the operands; what it held is dropped. */
 void ranges_union(struct ranges *result_r, const struct ranges *, const struct ranges *);
 void ranges_intersect(struct ranges *result_r, const struct ranges *, const struct ranges *);
 void ranges_subtract(struct ranges *result_r, const struct ranges *from, const struct ranges *what);
