@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of commands. What is not served answers with the protocol's own status. */
+#include "gateway/activesync/command.h"
+
+#include <strings.h>
+
+/* Status 137 from 14.0 on (MS-ASCMD 2.2.2); before, HTTP has to say it. */
+static void unsupported(struct request *request)
+{
+	if (request->version >= 140 && request->command->status != 0)
+		request_answer_status(request, COMMON_COMMAND_NOT_SUPPORTED);
+	else
+		request_answer_http(request, 501, "this command is not served here");
+}
+
+#define SERVED_NAMES "Sync,FolderSync,Ping,Provision"
+
+#define UNSUPPORTED(name, page, tag) \
+	{name, AS_##page##_##tag, AS_##page##_STATUS, .may_be_empty = true, .run = unsupported}
+
+static const struct command commands[] = {
+	{"FolderSync", AS_FOLDERHIERARCHY_FOLDERSYNC, AS_FOLDERHIERARCHY_STATUS, .needs_policy = true,
+		.prepare = folder_sync_prepare, .run = folder_sync_run, .retry_status = 6},
+	{"Ping", AS_PING_PING, AS_PING_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = ping_prepare,
+		.run = ping_run, .retry_status = 8},
+	{"Provision", AS_PROVISION_PROVISION, AS_PROVISION_STATUS, .prepare = provision_prepare, .run = provision_run,
+		.retry_status = 3},
+	{"Sync", AS_AIRSYNC_SYNC, AS_AIRSYNC_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = sync_prepare,
+		.run = sync_run, .retry_status = 16},
+	UNSUPPORTED("Find", FIND, FIND),
+	UNSUPPORTED("FolderCreate", FOLDERHIERARCHY, FOLDERCREATE),
+	UNSUPPORTED("FolderDelete", FOLDERHIERARCHY, FOLDERDELETE),
+	UNSUPPORTED("FolderUpdate", FOLDERHIERARCHY, FOLDERUPDATE),
+	UNSUPPORTED("GetItemEstimate", GETITEMESTIMATE, GETITEMESTIMATE),
+	UNSUPPORTED("ItemOperations", ITEMOPERATIONS, ITEMOPERATIONS),
+	UNSUPPORTED("MoveItems", MOVE, MOVEITEMS),
+	UNSUPPORTED("ResolveRecipients", RESOLVERECIPIENTS, RESOLVERECIPIENTS),
+	UNSUPPORTED("Search", SEARCH, SEARCH),
+	UNSUPPORTED("SendMail", COMPOSEMAIL, SENDMAIL),
+	UNSUPPORTED("Settings", SETTINGS, SETTINGS),
+	UNSUPPORTED("SmartForward", COMPOSEMAIL, SMARTFORWARD),
+	UNSUPPORTED("SmartReply", COMPOSEMAIL, SMARTREPLY),
+	UNSUPPORTED("ValidateCert", VALIDATECERT, VALIDATECERT),
+	/* No status below the root in these, or no document at all. */
+	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, 0, .may_be_empty = true, .run = unsupported},
+	{"GetAttachment", 0, 0, .may_be_empty = true, .run = unsupported},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < sizeof commands / sizeof *commands; i++)
+		if (strcasecmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+const char *command_names(void)
+{
+	return SERVED_NAMES;
+}

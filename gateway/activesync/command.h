@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* THE table of commands (MS-ASCMD 2.2.1). */
+#ifndef BELFRY_GATEWAY_ACTIVESYNC_COMMAND_H
+#define BELFRY_GATEWAY_ACTIVESYNC_COMMAND_H
+
+#include "gateway/activesync/request.h"
+
+/* NULL: no command of ActiveSync has this name (in any case). */
+const struct command *command_find(const char *name);
+/* What is served, as OPTIONS tells it. */
+const char *command_names(void);
+
+/* One file a command. */
+int folder_sync_prepare(struct request *, Belfry__Role__Begin *);
+void folder_sync_run(struct request *);
+int ping_prepare(struct request *, Belfry__Role__Begin *);
+void ping_run(struct request *);
+int provision_prepare(struct request *, Belfry__Role__Begin *);
+void provision_run(struct request *);
+int sync_prepare(struct request *, Belfry__Role__Begin *);
+void sync_run(struct request *);
+
+#endif

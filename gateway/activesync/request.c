@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From a request's header to its command: login, device, policy. */
+#include "gateway/activesync/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "gateway/activesync/answer.h"
+#include "gateway/activesync/auth.h"
+#include "gateway/activesync/command.h"
+#include "gateway/activesync/engine_state.h"
+#include "gateway/activesync/policy.h"
+#include "lib/core/log.h"
+#include "lib/core/mem.h"
+
+/* --- asking ---------------------------------------------------------------------------------------------------- */
+
+static void connector_came(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
+{
+	struct request *request = data;
+
+	if (is_last)
+		request->connector_call = NULL;
+	if (is_last && response->status == BELFRY__CONNECTOR__STATUS__LOGIN_NEEDED) {
+		request_answer_http(request, 503, "log in again"); /* the daemon was restarted in between */
+		return;
+	}
+	request->answered(response, fd, is_last, request);
+}
+
+void request_ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
+{
+	question->handle = request->handle;
+	request->answered = answered;
+	request->connector_call = connector_ask(request->engine->host.connectors, request->instance, question,
+		connector_came, request);
+}
+
+const Belfry__Role__Record *request_record(const struct request *request, const char *key)
+{
+	for (size_t i = 0; i < request->record_count; i++)
+		if (strcmp(request->records[i]->key, key) == 0 && request->records[i]->revision != 0)
+			return request->records[i];
+	return NULL;
+}
+
+void *request_unpack(const struct request *request, const char *key, const ProtobufCMessageDescriptor *descriptor)
+{
+	const Belfry__Role__Record *record = request_record(request, key);
+
+	return record == NULL ? NULL : protobuf_c_message_unpack(descriptor, arena_protobuf(request->arena),
+		record->value.len, record->value.data);
+}
+
+Belfry__Role__Write *request_write(struct request *request, const char *key, const ProtobufCMessage *message)
+{
+	Belfry__Role__Write *write = arena_alloc(request->arena, sizeof *write);
+	const Belfry__Role__Record *record = request_record(request, key);
+
+	belfry__role__write__init(write);
+	write->key = arena_strdup(request->arena, key);
+	write->revision = record == NULL ? 0 : record->revision;
+	if (message != NULL) {
+		write->value.len = protobuf_c_message_get_packed_size(message);
+		write->value.data = arena_alloc(request->arena, write->value.len + 1);
+		protobuf_c_message_pack(message, write->value.data);
+	}
+	return write;
+}
+
+Belfry__Role__Write *request_remove(struct request *request, const char *key)
+{
+	Belfry__Role__Write *write = request_write(request, key, NULL);
+
+	write->remove = true;
+	return write;
+}
+
+static void commit_came(const Belfry__Role__Committed *committed, void *data)
+{
+	struct request *request = data;
+
+	request->hub_call = NULL;
+	if (committed != NULL)
+		request->transaction = 0; /* the hub has let the locks go, whatever became of the writes */
+	if (committed == NULL || committed->status != BELFRY__ROLE__STATUS__OK) {
+		request_answer_retry(request, committed == NULL ? "the hub does not answer"
+			: committed->status == BELFRY__ROLE__STATUS__CONFLICT ? "another request changed the state meanwhile"
+			: "the store cannot write now");
+		return;
+	}
+	request->committed(committed, request);
+}
+
+void request_commit(struct request *request, Belfry__Role__Write **writes, size_t count, hub_committed *committed)
+{
+	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
+	Belfry__Role__Commit commit = BELFRY__ROLE__COMMIT__INIT;
+	Belfry__Role__Write **all = arena_alloc(request->arena, (count + 1) * sizeof *all);
+
+	memcpy(all, writes, count * sizeof *all);
+	if (request->device_changed)
+		all[count++] = request_write(request, "device", &request->device_record->base);
+	principal.user = (char *)request->user;
+	principal.device = (char *)request->device;
+	commit.transaction = request->transaction;
+	commit.principal = &principal;
+	commit.writes = all;
+	commit.n_writes = count;
+	request->committed = committed;
+	request->hub_call = hub_commit(request->engine->host.hub, &commit, commit_came, request);
+}
+
+/* --- before the command ---------------------------------------------------------------------------------------- */
+
+static Belfry__Role__DeviceRecord *new_device(struct request *request)
+{
+	Belfry__Role__DeviceRecord *device = arena_alloc(request->arena, sizeof *device);
+
+	belfry__role__device_record__init(device);
+	device->type = (char *)request->query.device_type;
+	device->first_seen_s = (uint64_t)loop_wall_s(request->engine->host.loop);
+	request->device_changed = true;
+	return device;
+}
+
+/* What the device says of itself may change with an update of it. */
+static void note_device(struct request *request)
+{
+	Belfry__Role__DeviceRecord *device = request_unpack(request, "device", &belfry__role__device_record__descriptor);
+	const char *agent = http_exchange_header(request->exchange, "User-Agent");
+	char protocol[24];
+
+	request->device_record = device != NULL ? device : new_device(request);
+	agent = agent == NULL ? "" : arena_strndup(request->arena, agent, 200);
+	snprintf(protocol, sizeof protocol, "%u.%u", request->version / 10, request->version % 10);
+	device = request->device_record;
+	if (strcmp(device->agent, agent) != 0 || strcmp(device->protocol, protocol) != 0)
+		request->device_changed = true;
+	device->agent = (char *)agent;
+	device->protocol = arena_strdup(request->arena, protocol);
+}
+
+static void keep_records(struct request *request, const Belfry__Role__Begun *begun)
+{
+	request->records = arena_alloc(request->arena, begun->n_records * sizeof *request->records + 1);
+	for (size_t i = 0; i < begun->n_records; i++) {
+		Belfry__Role__Record *record = arena_alloc(request->arena, sizeof *record), *from = begun->records[i];
+		belfry__role__record__init(record);
+		record->key = arena_strdup(request->arena, from->key);
+		record->revision = from->revision;
+		record->value.len = from->value.len;
+		record->value.data = arena_alloc(request->arena, from->value.len + 1);
+		if (from->value.len != 0)
+			memcpy(record->value.data, from->value.data, from->value.len);
+		request->records[i] = record;
+	}
+	request->record_count = begun->n_records;
+}
+
+static void begun(const Belfry__Role__Begun *answer, void *data)
+{
+	struct request *request = data;
+
+	request->hub_call = NULL;
+	if (answer == NULL || answer->status == BELFRY__ROLE__STATUS__UNAVAILABLE ||
+	    answer->status == BELFRY__ROLE__STATUS__CONFLICT) {
+		request_answer_retry(request, answer == NULL ? "the hub does not answer" : "the store cannot read now");
+		return;
+	}
+	request->transaction = answer->transaction;
+	if (answer->status == BELFRY__ROLE__STATUS__LIMIT) {
+		answer_too_many_devices(request);
+		return;
+	}
+	keep_records(request, answer);
+	note_device(request);
+	if (policy_lets_pass(request)) /* has answered otherwise */
+		request->command->run(request);
+}
+
+static void begin(struct request *request)
+{
+	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
+	Belfry__Role__Begin question = BELFRY__ROLE__BEGIN__INIT;
+	static char device_key[] = "device";
+	char **keys;
+
+	principal.user = (char *)request->user;
+	principal.device = (char *)request->device;
+	question.principal = &principal;
+	int status = request->command->prepare == NULL ? 0 : request->command->prepare(request, &question);
+	if (status != 0) {
+		request_answer_status(request, status);
+		return;
+	}
+	keys = arena_alloc(request->arena, (question.n_keys + 1) * sizeof *keys);
+	if (question.n_keys != 0)
+		memcpy(keys, question.keys, question.n_keys * sizeof *keys);
+	keys[question.n_keys++] = device_key;
+	question.keys = keys;
+	request->hub_call = hub_begin(request->engine->host.hub, &question, begun, request);
+}
+
+static int parse_body(struct request *request)
+{
+	struct buffer *body = &request->exchange->body;
+	struct wbxml_tree tree;
+	struct error error;
+
+	if (body->length == 0)
+		return request->command->may_be_empty ? 0 : COMMON_INVALID_CONTENT;
+	if (wbxml_tree_parse(&tree, request->arena, &activesync_language, body->data, body->length, &error) < 0) {
+		log_info(LOG_ACTIVESYNC, "user=%s device=%s command=%s bad body: %s", log_quote(request->user),
+			log_quote(request->device), request->command->name, error.text);
+		return COMMON_INVALID_WBXML;
+	}
+	if (tree.root == NULL || tree.root->tag != request->command->root)
+		return COMMON_INVALID_XML;
+	request->root = tree.root;
+	return 0;
+}
+
+static void logged_in(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
+{
+	struct request *request = data;
+
+	(void)fd;
+	(void)is_last;
+	if (response->status != BELFRY__CONNECTOR__STATUS__OK || response->logged_in == NULL) {
+		answer_login_refused(request, response);
+		return;
+	}
+	request->handle.len = response->logged_in->handle.len;
+	request->handle.data = arena_alloc(request->arena, request->handle.len + 1);
+	memcpy(request->handle.data, response->logged_in->handle.data, request->handle.len);
+	if (request->command == NULL) {
+		answer_options(request);
+		return;
+	}
+	int status = parse_body(request);
+	if (status != 0)
+		answer_bad_body(request, status);
+	else
+		begin(request);
+}
+
+static void log_in(struct request *request)
+{
+	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
+	Belfry__Connector__Login login = BELFRY__CONNECTOR__LOGIN__INIT;
+	char address[64];
+
+	http_exchange_address(request->exchange, address, sizeof address);
+	login.user = (char *)request->user;
+	login.password = (char *)request->password;
+	login.address = address;
+	login.device = (char *)request->device;
+	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_LOGIN;
+	question.login = &login;
+	request_ask(request, &question, logged_in);
+	mem_wipe((char *)request->password, strlen(request->password));
+}
+
+/* --- the header ------------------------------------------------------------------------------------------------ */
+
+static unsigned parse_version(const char *text)
+{
+	unsigned major, minor;
+	char rest;
+
+	if (text == NULL || sscanf(text, "%2u.%1u%c", &major, &minor, &rest) != 2)
+		return 0;
+	return major * 10 + minor;
+}
+
+static void take_headers(struct request *request)
+{
+	const char *version = http_exchange_header(request->exchange, "MS-ASProtocolVersion");
+	const char *policy = http_exchange_header(request->exchange, "X-MS-PolicyKey");
+	unsigned long key = 0;
+
+	request->version = request->query.version != 0 ? request->query.version : parse_version(version);
+	if (request->query.has_policy_key)
+		request->policy_key = request->query.policy_key;
+	else if (policy != NULL && sscanf(policy, "%10lu", &key) == 1)
+		request->policy_key = (uint32_t)key;
+}
+
+/* 0, or the HTTP status that refuses it with the words left in text_r. */
+static unsigned understand(struct request *request, const char **text_r, struct error *error_r)
+{
+	bool is_options = strcmp(request->exchange->method, "OPTIONS") == 0;
+
+	*text_r = error_r->text;
+	if (!is_options && strcmp(request->exchange->method, "POST") != 0) {
+		*text_r = "only POST and OPTIONS are served here";
+		return 405;
+	}
+	if (!is_options) {
+		if (query_parse(&request->query, request->arena, request->exchange->query, error_r) < 0)
+			return 400;
+		request->device = request->query.device_id;
+		take_headers(request);
+		request->command = command_find(request->query.command);
+		if (request->command == NULL) {
+			*text_r = "this command is not served here";
+			return 501;
+		}
+		if (!answer_version_is_served(request->version)) {
+			*text_r = "this protocol version is not served here; OPTIONS says which are";
+			return 400;
+		}
+	}
+	return 0;
+}
+
+void request_start(struct activesync *engine, struct http_exchange *exchange)
+{
+	struct request *request = arena_alloc(exchange->arena, sizeof *request);
+	struct error error = {""};
+	const char *text;
+	char user[USER_MAX + 1];
+
+	*request = (struct request){.engine = engine, .exchange = exchange, .arena = exchange->arena, .device = "",
+		.user = "", .started_ms = loop_now_ms(engine->host.loop)};
+	DL_APPEND(engine->under_way, request);
+	unsigned status = understand(request, &text, &error);
+	if (status != 0) {
+		request_answer_http(request, status, text);
+		return;
+	}
+	if (auth_basic(exchange, &request->user_name, &request->password) < 0 ||
+	    user_canonical(request->user_name, engine->settings->directory->default_domain, user, &error) < 0) {
+		answer_challenge(request);
+		return;
+	}
+	request->user = arena_strdup(request->arena, user);
+	request->instance = engine->settings->directory->instance_for(engine->settings->directory, user);
+	if (request->instance == NULL)
+		request_answer_http(request, 403, "no connector serves this user's domain");
+	else
+		log_in(request);
+}
