@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* FolderSync (MS-ASCMD 2.2.1.5): the hierarchy, and what has changed in it since the SyncKey. */
+#include "gateway/activesync/command.h"
+#include "gateway/activesync/folders.h"
+#include "gateway/activesync/sync_key.h"
+#include "lib/core/log.h"
+
+/* MS-ASCMD 2.2.3.177.4 */
+enum { STATUS_SUCCESS = 1, STATUS_SERVER_ERROR = 6, STATUS_INVALID_SYNC_KEY = 9, STATUS_BAD_REQUEST = 10 };
+
+int folder_sync_prepare(struct request *request, Belfry__Role__Begin *begin)
+{
+	static char name[] = "folders", *names[] = {name};
+	const char *key = wbxml_node_text(request->root, AS_FOLDERHIERARCHY_SYNCKEY);
+
+	if (key == NULL || key[0] == '\0')
+		return STATUS_BAD_REQUEST;
+	begin->locks = begin->keys = names;
+	begin->n_locks = begin->n_keys = 1;
+	return 0;
+}
+
+static void write_folder(struct wbxml_writer *writer, uint16_t tag, const Belfry__Activesync__Folder *folder)
+{
+	wbxml_writer_start(writer, tag);
+	wbxml_writer_number_element(writer, AS_FOLDERHIERARCHY_SERVERID, folder->id);
+	if (tag != AS_FOLDERHIERARCHY_DELETE) {
+		wbxml_writer_number_element(writer, AS_FOLDERHIERARCHY_PARENTID, folder->parent);
+		wbxml_writer_text_element(writer, AS_FOLDERHIERARCHY_DISPLAYNAME, folder->display_name);
+		wbxml_writer_number_element(writer, AS_FOLDERHIERARCHY_TYPE, folder->type);
+	}
+	wbxml_writer_end(writer);
+}
+
+/* What answer `key` tells of a folder; 0: nothing. */
+static uint16_t told_as(const Belfry__Activesync__Folder *folder, uint32_t key)
+{
+	if (folder->removed == key)
+		return AS_FOLDERHIERARCHY_DELETE;
+	if (folder->added == key)
+		return AS_FOLDERHIERARCHY_ADD;
+	return folder->changed == key ? AS_FOLDERHIERARCHY_UPDATE : 0;
+}
+
+/* key: of the answer to give; 0: one without changes. */
+static void answer(struct request *request, const Belfry__Activesync__Folders *folders, uint32_t key)
+{
+	static const uint16_t order[] = {AS_FOLDERHIERARCHY_UPDATE, AS_FOLDERHIERARCHY_DELETE, AS_FOLDERHIERARCHY_ADD};
+	struct wbxml_writer *writer = &request->writer;
+	char text[SYNC_KEY_TEXT];
+	unsigned count = 0;
+
+	for (size_t i = 0; key != 0 && i < folders->n_folders; i++)
+		count += told_as(folders->folders[i], key) != 0;
+	sync_key_format(folders->series, folders->key, text);
+	request_begin_answer(request);
+	wbxml_writer_number_element(writer, AS_FOLDERHIERARCHY_STATUS, STATUS_SUCCESS);
+	wbxml_writer_text_element(writer, AS_FOLDERHIERARCHY_SYNCKEY, text);
+	wbxml_writer_start(writer, AS_FOLDERHIERARCHY_CHANGES);
+	wbxml_writer_number_element(writer, AS_FOLDERHIERARCHY_COUNT, count);
+	for (size_t kind = 0; count != 0 && kind < sizeof order / sizeof *order; kind++)
+		for (size_t i = 0; i < folders->n_folders; i++)
+			if (told_as(folders->folders[i], key) == order[kind])
+				write_folder(writer, order[kind], folders->folders[i]);
+	wbxml_writer_end(writer);
+	request->result = arena_printf(request->arena, "status=1 changes=%u", count);
+	request_answer(request);
+}
+
+static void committed(const Belfry__Role__Committed *done, void *data)
+{
+	struct request *request = data;
+	const Belfry__Activesync__Folders *folders = request->work;
+
+	(void)done;
+	answer(request, folders, folders->key);
+}
+
+static void listed(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
+{
+	struct request *request = data;
+	Belfry__Activesync__Folders *folders = request->work;
+
+	(void)fd;
+	(void)is_last;
+	if (response->status != BELFRY__CONNECTOR__STATUS__OK || response->collections == NULL) {
+		request_answer_retry(request, response->reason);
+		return;
+	}
+	if (!folders_merge(folders, response->collections, request->arena)) {
+		answer(request, folders, 0);
+		return;
+	}
+	Belfry__Role__Write *write = request_write(request, "folders", &folders->base);
+	request_commit(request, &write, 1, committed);
+}
+
+static void list(struct request *request)
+{
+	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
+	Belfry__Connector__ListCollections nothing = BELFRY__CONNECTOR__LIST_COLLECTIONS__INIT;
+
+	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_LIST;
+	question.list = &nothing;
+	request_ask(request, &question, listed);
+}
+
+void folder_sync_run(struct request *request)
+{
+	Belfry__Activesync__Folders *folders = request_unpack(request, "folders", &belfry__activesync__folders__descriptor);
+	struct sync_key key;
+
+	if (folders == NULL) {
+		folders = arena_alloc(request->arena, sizeof *folders);
+		belfry__activesync__folders__init(folders);
+	}
+	request->work = folders;
+	if (sync_key_parse(wbxml_node_text(request->root, AS_FOLDERHIERARCHY_SYNCKEY), &key) < 0) {
+		request_answer_status(request, STATUS_INVALID_SYNC_KEY);
+		return;
+	}
+	switch (sync_key_compare(&key, folders->series, folders->key)) {
+	case SYNC_KEY_INITIAL:
+		folders_restart(folders, sync_key_new_series());
+		list(request);
+		break;
+	case SYNC_KEY_CURRENT:
+		folders_acknowledge(folders);
+		list(request);
+		break;
+	case SYNC_KEY_REPEATED: answer(request, folders, folders->key); break;
+	case SYNC_KEY_INVALID: request_answer_status(request, STATUS_INVALID_SYNC_KEY); break;
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a device knows of the hierarchy (record "folders"), and how it follows the connector's list. Pure functions. */
+#ifndef BELFRY_GATEWAY_ACTIVESYNC_FOLDERS_H
+#define BELFRY_GATEWAY_ACTIVESYNC_FOLDERS_H
+
+#include <stdbool.h>
+
+#include "gateway/activesync/state.pb-c.h"
+#include "lib/core/arena.h"
+#include "lib/ipc/connector.pb-c.h"
+
+enum { FOLDERS_MAX = 10000 }; /* of one device; the state of so many is about 600 kB. More are left out, and logged */
+
+/* The device starts from 0: a new series, everything is told. Ids stay with their names. */
+void folders_restart(Belfry__Activesync__Folders *, uint32_t series);
+/* Takes in what the connector lists, as the changes of answer key + 1. True: there are some, and key has grown. */
+bool folders_merge(Belfry__Activesync__Folders *, const Belfry__Connector__Collections *, struct arena *);
+/* The device has acknowledged all answers up to key: what was removed is forgotten. */
+void folders_acknowledge(Belfry__Activesync__Folders *);
+/* NULL: no such folder, or it is removed. */
+const Belfry__Activesync__Folder *folders_find(const Belfry__Activesync__Folders *, uint32_t id);
+
+#endif
