@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Ping (MS-ASCMD 2.2.1.13): which folders to watch and how long, then the hold. */
+#include "gateway/activesync/ping.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/activesync/command.h"
+#include "gateway/activesync/engine_state.h"
+#include "gateway/activesync/folders.h"
+#include "gateway/activesync/state.pb-c.h"
+
+void ping_write(struct buffer *body, int status, const uint32_t *changed, size_t count)
+{
+	struct wbxml_writer writer;
+
+	wbxml_writer_begin(&writer, body, &activesync_language);
+	wbxml_writer_start(&writer, AS_PING_PING);
+	wbxml_writer_number_element(&writer, AS_PING_STATUS, status);
+	if (count != 0) {
+		wbxml_writer_start(&writer, AS_PING_FOLDERS);
+		for (size_t i = 0; i < count; i++)
+			wbxml_writer_number_element(&writer, AS_PING_FOLDER, changed[i]);
+		wbxml_writer_end(&writer);
+	}
+	wbxml_writer_end(&writer);
+	wbxml_writer_finish(&writer);
+}
+
+struct park_folder ping_folder(uint32_t id, const Belfry__Role__Record *record, struct arena *arena)
+{
+	struct park_folder folder = {.id = id, .name = ""};
+	Belfry__Activesync__At *at = record == NULL ? NULL
+		: belfry__activesync__at__unpack(arena_protobuf(arena), record->value.len, record->value.data);
+
+	belfry__role__position__init(&folder.position);
+	if (at != NULL) {
+		folder.name = at->name;
+		if (at->position != NULL)
+			folder.position = *at->position;
+	}
+	return folder;
+}
+
+int ping_prepare(struct request *request, Belfry__Role__Begin *begin)
+{
+	static char ping[] = "ping", folders[] = "folders", *keys[] = {ping, folders};
+	static char position[] = "position/", *prefixes[] = {position};
+
+	(void)request;
+	begin->keys = keys;
+	begin->n_keys = 2;
+	begin->prefixes = prefixes;
+	begin->n_prefixes = 1;
+	return 0;
+}
+
+static void answer_bound(struct request *request, int status, uint16_t tag, uint32_t bound)
+{
+	request->result = arena_printf(request->arena, "status=%d bound=%u", status, bound);
+	request_begin_answer(request);
+	wbxml_writer_number_element(&request->writer, AS_PING_STATUS, status);
+	wbxml_writer_number_element(&request->writer, tag, bound);
+	request_answer(request);
+}
+
+/* The folders of the request into the record; 0 or the status that refuses them. */
+static int read_folders(struct request *request, Belfry__Activesync__Ping *ping, const struct wbxml_node *folders)
+{
+	unsigned count = wbxml_node_count(folders, AS_PING_FOLDER);
+	const struct wbxml_node *folder = wbxml_node_child(folders, AS_PING_FOLDER);
+
+	if (count == 0)
+		return PING_STATUS_SYNTAX;
+	if (count > request->engine->settings->limits.max_folders || count > PING_FOLDERS_MAX)
+		return PING_STATUS_TOO_MANY_FOLDERS;
+	ping->folders = arena_alloc(request->arena, count * sizeof *ping->folders);
+	ping->n_folders = 0;
+	for (; folder != NULL; folder = wbxml_node_next(folder)) {
+		uint32_t id;
+		if (wbxml_node_child(folder, AS_PING_ID) == NULL)
+			return PING_STATUS_SYNTAX;
+		if (wbxml_node_number(folder, AS_PING_ID, &id) != WBXML_VALUE_GOOD)
+			return PING_STATUS_HIERARCHY; /* no id of ours */
+		ping->folders[ping->n_folders++] = id;
+	}
+	return 0;
+}
+
+/* What the request says, completed by what the device said before. */
+static int read_request(struct request *request, Belfry__Activesync__Ping *ping)
+{
+	const struct wbxml_node *folders = wbxml_node_child(request->root, AS_PING_FOLDERS);
+
+	if (wbxml_node_number(request->root, AS_PING_HEARTBEATINTERVAL, &ping->heartbeat_s) == WBXML_VALUE_BAD)
+		return PING_STATUS_SYNTAX;
+	if (folders != NULL) {
+		int status = read_folders(request, ping, folders);
+		if (status != 0)
+			return status;
+	}
+	return ping->heartbeat_s == 0 || ping->n_folders == 0 ? PING_STATUS_MISSING_PARAMETERS : 0;
+}
+
+static bool all_known(struct request *request, const Belfry__Activesync__Ping *ping)
+{
+	Belfry__Activesync__Folders *folders = request_unpack(request, "folders", &belfry__activesync__folders__descriptor);
+
+	for (size_t i = 0; i < ping->n_folders; i++)
+		if (folders == NULL || folders_find(folders, ping->folders[i]) == NULL)
+			return false;
+	return true;
+}
+
+/* A folder that was never synchronised, or not to its end, has something to tell at once. */
+static void hold(struct request *request)
+{
+	const Belfry__Activesync__Ping *ping = request->work;
+	struct park_folder *folders = arena_alloc(request->arena, ping->n_folders * sizeof *folders);
+	uint32_t *changed = arena_alloc(request->arena, ping->n_folders * sizeof *changed);
+	size_t changed_count = 0;
+	char key[32];
+
+	for (size_t i = 0; i < ping->n_folders; i++) {
+		snprintf(key, sizeof key, "position/%u", ping->folders[i]);
+		folders[i] = ping_folder(ping->folders[i], request_record(request, key), request->arena);
+		if (folders[i].position.validity == 0 && folders[i].position.next == 0)
+			changed[changed_count++] = folders[i].id;
+	}
+	if (changed_count == 0) {
+		parks_hold(request->engine->parks, request, ping->heartbeat_s, folders, ping->n_folders);
+		return;
+	}
+	struct http_response response = HTTP_RESPONSE(200);
+	ping_write(&request->body, PING_STATUS_CHANGES, changed, changed_count);
+	http_response_bytes(&response, &request->body);
+	request->result = "status=2 (not synchronised to the end)";
+	request_answer_response(request, &response);
+}
+
+static void committed(const Belfry__Role__Committed *done, void *data)
+{
+	(void)done;
+	hold(data);
+}
+
+/* Most Pings say again what the one before said. */
+static void remember(struct request *request, Belfry__Activesync__Ping *ping)
+{
+	Belfry__Role__Write *write = request_write(request, "ping", &ping->base);
+	const Belfry__Role__Record *record = request_record(request, "ping");
+
+	if (record != NULL && record->value.len == write->value.len &&
+	    memcmp(record->value.data, write->value.data, write->value.len) == 0)
+		hold(request);
+	else
+		request_commit(request, &write, 1, committed);
+}
+
+void ping_run(struct request *request)
+{
+	const struct activesync_settings *limits = &request->engine->settings->limits;
+	Belfry__Activesync__Ping *ping = request_unpack(request, "ping", &belfry__activesync__ping__descriptor);
+
+	if (ping == NULL) {
+		ping = arena_alloc(request->arena, sizeof *ping);
+		belfry__activesync__ping__init(ping);
+	}
+	request->work = ping;
+	int status = read_request(request, ping);
+	if (status == PING_STATUS_TOO_MANY_FOLDERS)
+		answer_bound(request, status, AS_PING_MAXFOLDERS, limits->max_folders);
+	else if (status != 0)
+		request_answer_status(request, status);
+	else if (ping->heartbeat_s < limits->heartbeat_min_s)
+		answer_bound(request, PING_STATUS_HEARTBEAT, AS_PING_HEARTBEATINTERVAL, limits->heartbeat_min_s);
+	else if (ping->heartbeat_s > limits->heartbeat_max_s)
+		answer_bound(request, PING_STATUS_HEARTBEAT, AS_PING_HEARTBEATINTERVAL, limits->heartbeat_max_s);
+	else if (!all_known(request, ping))
+		request_answer_status(request, PING_STATUS_HIERARCHY);
+	else
+		remember(request, ping);
+}
