@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A mail as ActiveSync shows it (MS-ASEMAIL, MS-ASAIRS). */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/activesync/sync.h"
+
+enum { ADDRESSES_MAX = 32768 }; /* characters of To and From (MS-ASEMAIL 2.2.2.75, Email.xsd); bytes are fewer */
+enum { FLAG_NONE = 0, FLAG_ACTIVE = 2 };
+
+/* As text_element, but cut at a character so that the schema's bound holds; an absent value is left out. */
+static void write_text(struct wbxml_writer *writer, uint16_t tag, const char *text, size_t max)
+{
+	size_t length = strlen(text);
+
+	if (length == 0)
+		return;
+	if (length > max)
+		for (length = max; length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80;)
+			length--;
+	wbxml_writer_text_element_n(writer, tag, text, length);
+}
+
+static void write_time(struct wbxml_writer *writer, uint16_t tag, uint64_t time_s)
+{
+	char text[40];
+	struct tm tm;
+	time_t when = (time_t)time_s;
+
+	if (gmtime_r(&when, &tm) == NULL || tm.tm_year > 8099)
+		return;
+	snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.000Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		tm.tm_hour, tm.tm_min, tm.tm_sec);
+	wbxml_writer_text_element(writer, tag, text);
+}
+
+static void write_flag(struct wbxml_writer *writer, uint32_t flags)
+{
+	if (!(flags & BELFRY__CONNECTOR__FLAG__FLAGGED)) {
+		wbxml_writer_empty_element(writer, AS_EMAIL_FLAG);
+		return;
+	}
+	wbxml_writer_start(writer, AS_EMAIL_FLAG);
+	wbxml_writer_number_element(writer, AS_EMAIL_STATUS, FLAG_ACTIVE);
+	wbxml_writer_text_element(writer, AS_EMAIL_FLAGTYPE, "Flag for follow up");
+	wbxml_writer_end(writer);
+}
+
+void mail_write_flags(struct wbxml_writer *writer, uint32_t flags)
+{
+	wbxml_writer_number_element(writer, AS_EMAIL_READ, (flags & BELFRY__CONNECTOR__FLAG__SEEN) != 0);
+	write_flag(writer, flags);
+}
+
+static void write_envelope(struct wbxml_writer *writer, const Belfry__Connector__Mail *mail, uint32_t flags)
+{
+	write_text(writer, AS_EMAIL_TO, mail->to, ADDRESSES_MAX);
+	write_text(writer, AS_EMAIL_CC, mail->cc, ADDRESSES_MAX);
+	write_text(writer, AS_EMAIL_FROM, mail->from, ADDRESSES_MAX);
+	write_text(writer, AS_EMAIL_SUBJECT, mail->subject, ADDRESSES_MAX);
+	write_text(writer, AS_EMAIL_REPLYTO, mail->reply_to, ADDRESSES_MAX);
+	write_time(writer, AS_EMAIL_DATERECEIVED, mail->received_s);
+	write_text(writer, AS_EMAIL_DISPLAYTO, mail->display_to, ADDRESSES_MAX);
+	write_text(writer, AS_EMAIL_THREADTOPIC, mail->thread_topic, ADDRESSES_MAX);
+	wbxml_writer_number_element(writer, AS_EMAIL_IMPORTANCE, mail->importance <= 2 ? mail->importance : 1);
+	wbxml_writer_number_element(writer, AS_EMAIL_READ, (flags & BELFRY__CONNECTOR__FLAG__SEEN) != 0);
+}
+
+/* Our name of an attachment: item and part, so that it can be found again without a state. */
+static void write_attachment(struct wbxml_writer *writer, const Belfry__Connector__Attachment *attachment,
+	const char *server_id)
+{
+	char reference[128];
+
+	snprintf(reference, sizeof reference, "%s:%s", server_id, attachment->part);
+	wbxml_writer_start(writer, AS_AIRSYNCBASE_ATTACHMENT);
+	write_text(writer, AS_AIRSYNCBASE_DISPLAYNAME, attachment->name, 1024);
+	wbxml_writer_text_element(writer, AS_AIRSYNCBASE_FILEREFERENCE, reference);
+	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_METHOD, attachment->method == 0 ? 1 : attachment->method);
+	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, (int64_t)attachment->size);
+	write_text(writer, AS_AIRSYNCBASE_CONTENTID, attachment->content_id, 1024);
+	write_text(writer, AS_AIRSYNCBASE_CONTENTLOCATION, attachment->content_location, 1024);
+	if (attachment->is_inline)
+		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_ISINLINE, 1);
+	wbxml_writer_end(writer);
+}
+
+static void write_attachments(struct wbxml_writer *writer, const Belfry__Connector__Mail *mail, const char *server_id)
+{
+	if (mail->n_attachments == 0)
+		return;
+	wbxml_writer_start(writer, AS_AIRSYNCBASE_ATTACHMENTS);
+	for (size_t i = 0; i < mail->n_attachments; i++)
+		write_attachment(writer, mail->attachments[i], server_id);
+	wbxml_writer_end(writer);
+}
+
+/* The connector has made it text without NUL (connectors/contract.h), so the file goes out as it is. */
+static void write_file(struct request *request, struct http_response *response, int fd)
+{
+	struct stat status;
+	int own = dup(fd);
+
+	if (own < 0 || fstat(own, &status) < 0 || status.st_size == 0) {
+		if (own >= 0)
+			close(own);
+		return;
+	}
+	wbxml_writer_start(&request->writer, AS_AIRSYNCBASE_DATA);
+	wbxml_writer_text_open(&request->writer);
+	http_response_bytes(response, &request->body);
+	http_response_file(response, own, 0, (size_t)status.st_size);
+	wbxml_writer_text_close(&request->writer);
+	wbxml_writer_end(&request->writer);
+}
+
+static void write_body(struct request *request, struct http_response *response, const Belfry__Connector__Body *body,
+	int fd)
+{
+	struct wbxml_writer *writer = &request->writer;
+
+	wbxml_writer_start(writer, AS_AIRSYNCBASE_BODY);
+	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TYPE, body->type);
+	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, (int64_t)body->full_size);
+	if (body->truncated)
+		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TRUNCATED, 1);
+	if (body->in_descriptor && fd >= 0)
+		write_file(request, response, fd);
+	else if (body->data.len != 0)
+		wbxml_writer_text_element_n(writer, AS_AIRSYNCBASE_DATA, (const char *)body->data.data, body->data.len);
+	if (request->version >= 140)
+		write_text(writer, AS_AIRSYNCBASE_PREVIEW, body->preview, 1024);
+	wbxml_writer_end(writer);
+}
+
+static void write_conversation(struct wbxml_writer *writer, const Belfry__Connector__Mail *mail)
+{
+	if (mail->conversation_id.len != 0)
+		wbxml_writer_opaque_element(writer, AS_EMAIL2_CONVERSATIONID, mail->conversation_id.data,
+			mail->conversation_id.len);
+	if (mail->conversation_index.len != 0)
+		wbxml_writer_opaque_element(writer, AS_EMAIL2_CONVERSATIONINDEX, mail->conversation_index.data,
+			mail->conversation_index.len);
+}
+
+void mail_write(struct request *request, struct http_response *response, const Belfry__Connector__Item *item,
+	const char *server_id, int fd)
+{
+	struct wbxml_writer *writer = &request->writer;
+	const Belfry__Connector__Mail *mail = item->mail;
+
+	write_envelope(writer, mail, item->flags);
+	write_attachments(writer, mail, server_id);
+	if (item->body != NULL && item->body->type != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE)
+		write_body(request, response, item->body, fd);
+	write_text(writer, AS_EMAIL_MESSAGECLASS, mail->message_class[0] == '\0' ? "IPM.Note" : mail->message_class, 256);
+	wbxml_writer_number_element(writer, AS_EMAIL_INTERNETCPID, mail->codepage == 0 ? 65001 : mail->codepage);
+	write_flag(writer, item->flags);
+	write_text(writer, AS_EMAIL_CONTENTCLASS,
+		mail->content_class[0] == '\0' ? "urn:content-classes:message" : mail->content_class, 256);
+	if (item->body != NULL && item->body->native != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE)
+		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_NATIVEBODYTYPE, item->body->native);
+	if (request->version >= 140)
+		write_conversation(writer, mail);
+}

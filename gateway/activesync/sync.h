@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Sync (MS-ASCMD 2.2.1.21) while it runs. The request is read into one job a collection; the jobs run one after the
+ * other, and everything is committed at once before the answer leaves:
+ *
+ *	sync.c             reads the request, runs the jobs, commits, answers
+ *	sync_request.c     one Collection element into a job
+ *	sync_collection.c  one job: apply the device's commands ▶ survey ▶ plan ▶ fetch ▶ write
+ *	sync_state.c       what the device has; the plan
+ *	mail_write.c       one mail as ApplicationData
+ */
+#ifndef BELFRY_GATEWAY_ACTIVESYNC_SYNC_H
+#define BELFRY_GATEWAY_ACTIVESYNC_SYNC_H
+
+#include "gateway/activesync/request.h"
+#include "gateway/activesync/sync_key.h"
+#include "gateway/activesync/sync_state.h"
+
+enum {
+	SYNC_COLLECTIONS_MAX = 300,         /* of one request: as many as a Ping may name */
+	SYNC_COMMANDS_MAX = 1000,           /* of one collection: twice the largest window */
+	SYNC_WINDOW_DEFAULT = 100,          /* MS-ASCMD 2.2.3.199.2 */
+	SYNC_FETCH_BATCH = 50,              /* items asked for at a time: between two batches the answer's size is looked at */
+	SYNC_ANSWER_BYTES = 4 * 1024 * 1024 /* a fuller answer says MoreAvailable; one item always fits */
+};
+
+/* MS-ASCMD 2.2.3.177.17 */
+enum sync_status {
+	SYNC_STATUS_SUCCESS = 1,
+	SYNC_STATUS_INVALID_KEY = 3,
+	SYNC_STATUS_PROTOCOL_ERROR = 4,
+	SYNC_STATUS_SERVER_ERROR = 5,
+	SYNC_STATUS_CONVERSION = 6,
+	SYNC_STATUS_NOT_FOUND = 8,
+	SYNC_STATUS_HIERARCHY = 12,
+	SYNC_STATUS_INCOMPLETE = 13,
+	SYNC_STATUS_TOO_MANY = 15,
+	SYNC_STATUS_RETRY = 16
+};
+
+enum sync_command_kind { SYNC_COMMAND_CHANGE, SYNC_COMMAND_DELETE, SYNC_COMMAND_ADD, SYNC_COMMAND_FETCH };
+
+/* One command of the device. */
+struct sync_command {
+	enum sync_command_kind kind;
+	const char *server_id, *client_id; /* as sent; NULL: missing */
+	uint64_t item;                     /* 0: not an item of this collection */
+	uint32_t set_flags, clear_flags;
+	uint64_t digest;
+	int status;                        /* 0: still to be done */
+};
+
+/* One collection of the request. */
+struct sync_job {
+	const struct wbxml_node *node;
+	const char *collection_id;         /* as sent */
+	uint32_t id;
+	const char *name;                  /* the connector's */
+	struct sync_key key;
+	enum sync_key_is key_is;
+	struct sync_state state;           /* record NULL: none */
+	int status;
+	bool wants_changes;
+	bool deletes_to_trash;
+	bool changed;                      /* the state is to be written */
+	uint32_t window;
+	struct sync_command *commands;
+	size_t command_count;
+	struct buffer packed;              /* the state's bytes until the commit */
+	Belfry__Role__Position position;   /* of the survey; all zero: not known */
+	struct ranges present, existing;
+	Belfry__Connector__ItemFlags **item_flags;
+	size_t item_flag_count;
+	uint64_t *items;                   /* to fetch, newest first */
+	size_t item_count, item_next;
+	bool commands_open, in_responses;  /* where the answer is */
+	bool is_cut;                       /* the answer was full before the plan was told */
+};
+
+struct sync_work {
+	struct sync_job *jobs;
+	size_t job_count, job_at;
+	uint64_t window;                   /* left of the whole request's */
+	struct http_response response;     /* what was written so far, when a piece of it is in a file */
+};
+
+/* Reads a Collection element. Non-zero: the whole request is refused with this status. */
+int sync_request_read(struct request *, struct sync_job *, const struct wbxml_node *);
+/* The records are there: finds the state, reads options and commands. Sets job->status. */
+void sync_request_resolve(struct request *, struct sync_job *);
+
+/* Runs the job at work->job_at; sync_job_done() follows when its part of the answer is written. */
+void sync_job_run(struct request *);
+void sync_job_done(struct request *);
+
+/* The collection's part of the answer up to the changes. */
+void sync_write_head(struct request *, struct sync_job *);
+
+/* Writes email ApplicationData's content (MS-ASEMAIL 2.2.2) for the protocol version. An item whose body is in a file
+ * leaves the writer's buffer to the response, and the file after it. */
+void mail_write(struct request *, struct http_response *, const Belfry__Connector__Item *, const char *server_id, int fd);
+/* The elements of a Change: what a device can be told anew of a mail. */
+void mail_write_flags(struct wbxml_writer *, uint32_t flags);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One Collection element of a Sync request: key, options, commands. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/activesync/folders.h"
+#include "gateway/activesync/sync.h"
+#include "gateway/activesync/engine_state.h"
+
+enum { FILTER_MAX = 7, BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8 };
+
+int sync_request_read(struct request *request, struct sync_job *job, const struct wbxml_node *node)
+{
+	const char *key = wbxml_node_text(node, AS_AIRSYNC_SYNCKEY);
+
+	(void)request;
+	job->node = node;
+	job->collection_id = wbxml_node_text(node, AS_AIRSYNC_COLLECTIONID);
+	if (key == NULL || key[0] == '\0' || job->collection_id == NULL || job->collection_id[0] == '\0')
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (strlen(job->collection_id) > 64)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (wbxml_node_number(node, AS_AIRSYNC_COLLECTIONID, &job->id) != WBXML_VALUE_GOOD)
+		job->id = 0;
+	if (sync_key_parse(key, &job->key) < 0)
+		job->status = SYNC_STATUS_INVALID_KEY;
+	return 0;
+}
+
+/* --- options --------------------------------------------------------------------------------------------------- */
+
+static int read_body_preference(struct request *request, Belfry__Activesync__Options *options,
+	const struct wbxml_node *node)
+{
+	Belfry__Activesync__BodyPreference *body = arena_alloc(request->arena, sizeof *body);
+
+	belfry__activesync__body_preference__init(body);
+	if (wbxml_node_number(node, AS_AIRSYNCBASE_TYPE, &body->type) != WBXML_VALUE_GOOD || body->type == 0 ||
+	    body->type > BODY_TYPE_MAX || options->n_bodies == BODY_PREFERENCES_MAX)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	enum wbxml_value size = wbxml_node_number(node, AS_AIRSYNCBASE_TRUNCATIONSIZE, &body->truncation);
+	bool all_or_none = false;
+	if (size == WBXML_VALUE_BAD || wbxml_node_bool(node, AS_AIRSYNCBASE_ALLORNONE, &all_or_none) == WBXML_VALUE_BAD ||
+	    wbxml_node_number(node, AS_AIRSYNCBASE_PREVIEW, &body->preview) == WBXML_VALUE_BAD || body->preview > 255)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	body->has_truncation = size == WBXML_VALUE_GOOD;
+	body->all_or_none = all_or_none;
+	options->bodies[options->n_bodies++] = body;
+	return 0;
+}
+
+/* MS-ASCMD 2.2.3.115.5. A later Options replaces the earlier as a whole. */
+static int read_options(struct request *request, Belfry__Activesync__Options *options, const struct wbxml_node *node)
+{
+	uint32_t window = options->window;
+
+	belfry__activesync__options__init(options);
+	options->window = window;
+	options->bodies = arena_alloc(request->arena, BODY_PREFERENCES_MAX * sizeof *options->bodies);
+	if (wbxml_node_number(node, AS_AIRSYNC_FILTERTYPE, &options->filter) == WBXML_VALUE_BAD ||
+	    wbxml_node_number(node, AS_AIRSYNC_MIMESUPPORT, &options->mime_support) == WBXML_VALUE_BAD ||
+	    options->mime_support > MIME_SUPPORT_MAX || options->filter > FILTER_MAX + 1)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (options->filter > FILTER_MAX) /* 8: incomplete tasks, nothing for mail */
+		options->filter = 0;
+	const struct wbxml_node *body = wbxml_node_child(node, AS_AIRSYNCBASE_BODYPREFERENCE);
+	for (; body != NULL; body = wbxml_node_next(body)) {
+		int status = read_body_preference(request, options, body);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+static int read_settings(struct request *request, struct sync_job *job)
+{
+	Belfry__Activesync__Options *options = job->state.record->options;
+	const struct wbxml_node *node = wbxml_node_child(job->node, AS_AIRSYNC_OPTIONS);
+
+	if (options == NULL) {
+		options = job->state.record->options = arena_alloc(request->arena, sizeof *options);
+		belfry__activesync__options__init(options);
+		options->window = SYNC_WINDOW_DEFAULT;
+	}
+	if (node != NULL) {
+		int status = read_options(request, options, node);
+		if (status != 0)
+			return status;
+	}
+	if (wbxml_node_number(job->node, AS_AIRSYNC_WINDOWSIZE, &options->window) == WBXML_VALUE_BAD)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	unsigned window_max = request->engine->settings->limits.window_max;
+	job->window = options->window == 0 || options->window > window_max ? window_max : options->window;
+	job->wants_changes = job->key_is != SYNC_KEY_INITIAL;
+	job->deletes_to_trash = true; /* MS-ASCMD 2.2.3.42: absent means to the trash */
+	if (wbxml_node_bool(job->node, AS_AIRSYNC_GETCHANGES, &job->wants_changes) == WBXML_VALUE_BAD ||
+	    wbxml_node_bool(job->node, AS_AIRSYNC_DELETESASMOVES, &job->deletes_to_trash) == WBXML_VALUE_BAD)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (job->key_is == SYNC_KEY_INITIAL && job->wants_changes)
+		return SYNC_STATUS_PROTOCOL_ERROR; /* MS-ASCMD 2.2.3.84: GetChanges with key 0 */
+	return 0;
+}
+
+/* --- commands -------------------------------------------------------------------------------------------------- */
+
+/* FNV-1a: a device has only itself to fool. */
+static uint64_t digest_bytes(uint64_t digest, const void *bytes, size_t length)
+{
+	const uint8_t *at = bytes;
+
+	for (size_t i = 0; i < length; i++)
+		digest = (digest ^ at[i]) * 0x100000001b3;
+	return digest;
+}
+
+/* The tree is at most WBXML_DEPTH_MAX deep. */
+static uint64_t digest_node(uint64_t digest, const struct wbxml_node *node)
+{
+	digest = digest_bytes(digest, &node->tag, sizeof node->tag);
+	digest = digest_bytes(digest, node->text, node->length);
+	for (const struct wbxml_node *child = node->first_child; child != NULL; child = child->next)
+		digest = digest_node(digest, child);
+	return digest_bytes(digest, "", 1);
+}
+
+/* "COLLECTION:ITEM" of this collection; 0: another thing. */
+static uint64_t item_of(const struct sync_job *job, const char *server_id)
+{
+	size_t length = strlen(job->collection_id);
+	char *end;
+
+	if (server_id == NULL || strncmp(server_id, job->collection_id, length) != 0 || server_id[length] != ':' ||
+	    server_id[length + 1] < '1' || server_id[length + 1] > '9')
+		return 0;
+	uint64_t item = strtoull(server_id + length + 1, &end, 10);
+	return *end == '\0' && item <= INT64_MAX ? item : 0;
+}
+
+static void read_change(struct sync_command *command, const struct wbxml_node *node)
+{
+	const struct wbxml_node *data = wbxml_node_child(node, AS_AIRSYNC_APPLICATIONDATA);
+	const struct wbxml_node *flag = wbxml_node_child(data, AS_EMAIL_FLAG);
+	bool read = false;
+	uint32_t flag_status = 0;
+
+	if (data == NULL) {
+		command->status = SYNC_STATUS_CONVERSION;
+		return;
+	}
+	switch (wbxml_node_bool(data, AS_EMAIL_READ, &read)) {
+	case WBXML_VALUE_BAD: command->status = SYNC_STATUS_CONVERSION; return;
+	case WBXML_VALUE_MISSING: break;
+	default: *(read ? &command->set_flags : &command->clear_flags) |= BELFRY__CONNECTOR__FLAG__SEEN;
+	}
+	if (flag == NULL)
+		return;
+	if (wbxml_node_number(flag, AS_EMAIL_STATUS, &flag_status) == WBXML_VALUE_BAD || flag_status > 2)
+		command->status = SYNC_STATUS_CONVERSION;
+	/* 2: active; 1 complete and 0 or empty: no mark that IMAP knows (MS-ASEMAIL 2.2.2.70) */
+	*(flag_status == 2 ? &command->set_flags : &command->clear_flags) |= BELFRY__CONNECTOR__FLAG__FLAGGED;
+}
+
+static void read_command(struct sync_job *job, struct sync_command *command, const struct wbxml_node *node)
+{
+	command->server_id = wbxml_node_text(node, AS_AIRSYNC_SERVERID);
+	command->client_id = wbxml_node_text(node, AS_AIRSYNC_CLIENTID);
+	command->item = item_of(job, command->server_id);
+	command->digest = digest_node(0xcbf29ce484222325, node);
+	if (command->kind == SYNC_COMMAND_ADD) {
+		command->status = SYNC_STATUS_CONVERSION; /* a mail is not made this way before 16.0 */
+		return;
+	}
+	if (command->item == 0 || !ranges_has(&job->state.has, command->item))
+		command->status = SYNC_STATUS_NOT_FOUND;
+	else if (command->kind == SYNC_COMMAND_CHANGE)
+		read_change(command, node);
+}
+
+/* In their order; -1: one that is none, or too many. */
+static int read_commands(struct request *request, struct sync_job *job)
+{
+	static const struct { uint16_t tag; enum sync_command_kind kind; } kinds[] = {
+		{AS_AIRSYNC_CHANGE, SYNC_COMMAND_CHANGE}, {AS_AIRSYNC_DELETE, SYNC_COMMAND_DELETE},
+		{AS_AIRSYNC_ADD, SYNC_COMMAND_ADD}, {AS_AIRSYNC_FETCH, SYNC_COMMAND_FETCH},
+	};
+	const struct wbxml_node *commands = wbxml_node_child(job->node, AS_AIRSYNC_COMMANDS);
+
+	if (commands == NULL)
+		return 0;
+	job->commands = arena_alloc(request->arena, SYNC_COMMANDS_MAX * sizeof *job->commands);
+	for (const struct wbxml_node *node = commands->first_child; node != NULL; node = node->next) {
+		size_t kind = 0;
+		while (kind < 4 && kinds[kind].tag != node->tag)
+			kind++;
+		if (kind == 4 || job->command_count == SYNC_COMMANDS_MAX)
+			return -1;
+		bool is_add = kinds[kind].kind == SYNC_COMMAND_ADD;
+		if (wbxml_node_text(node, is_add ? AS_AIRSYNC_CLIENTID : AS_AIRSYNC_SERVERID) == NULL)
+			return -1;
+		job->commands[job->command_count].kind = kinds[kind].kind;
+		read_command(job, &job->commands[job->command_count++], node);
+	}
+	return 0;
+}
+
+/* What was done when this request came the first time is not done again, and answered as it was then. */
+static void recall_commands(struct sync_job *job)
+{
+	const Belfry__Activesync__Sync *record = job->state.record;
+
+	for (size_t i = 0; i < job->command_count; i++)
+		for (size_t k = 0; k < record->n_applied; k++)
+			if (record->applied[k]->digest == job->commands[i].digest && job->commands[i].kind != SYNC_COMMAND_FETCH)
+				job->commands[i].status = (int)record->applied[k]->status;
+}
+
+/* --- the state ------------------------------------------------------------------------------------------------- */
+
+static Belfry__Activesync__Sync *new_record(struct request *request, struct sync_job *job)
+{
+	Belfry__Activesync__Folders *folders = request_unpack(request, "folders", &belfry__activesync__folders__descriptor);
+	const Belfry__Activesync__Folder *folder = folders == NULL ? NULL : folders_find(folders, job->id);
+
+	if (folder == NULL)
+		return NULL;
+	Belfry__Activesync__Sync *record = arena_alloc(request->arena, sizeof *record);
+	belfry__activesync__sync__init(record);
+	record->name = folder->name;
+	record->series = sync_key_new_series();
+	return record;
+}
+
+static int find_state(struct request *request, struct sync_job *job)
+{
+	char key[32];
+
+	snprintf(key, sizeof key, "sync/%u", job->id);
+	Belfry__Activesync__Sync *record = request_unpack(request, key, &belfry__activesync__sync__descriptor);
+	job->key_is = sync_key_compare(&job->key, record == NULL ? 0 : record->series, record == NULL ? 0 : record->key);
+	if (job->key_is == SYNC_KEY_INVALID)
+		return SYNC_STATUS_INVALID_KEY;
+	if (job->key_is == SYNC_KEY_INITIAL)
+		record = new_record(request, job);
+	if (record == NULL)
+		return SYNC_STATUS_HIERARCHY;
+	if (sync_state_open(&job->state, record) < 0)
+		return SYNC_STATUS_INVALID_KEY; /* damaged: the device starts anew */
+	job->name = record->name;
+	return 0;
+}
+
+void sync_request_resolve(struct request *request, struct sync_job *job)
+{
+	if (job->status == 0)
+		job->status = find_state(request, job);
+	if (job->status == 0)
+		job->status = read_settings(request, job);
+	if (job->status == 0 && read_commands(request, job) < 0)
+		job->status = SYNC_STATUS_PROTOCOL_ERROR;
+	if (job->status == 0 && job->key_is == SYNC_KEY_INITIAL && job->command_count != 0)
+		job->status = SYNC_STATUS_PROTOCOL_ERROR;
+	if (job->status == 0 && job->key_is == SYNC_KEY_REPEATED)
+		recall_commands(job);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a device has of a collection, and what to tell it next. */
+#include "gateway/activesync/sync_state.h"
+
+#include <string.h>
+
+enum { SEEN = BELFRY__CONNECTOR__FLAG__SEEN, FLAGGED = BELFRY__CONNECTOR__FLAG__FLAGGED };
+
+/* The sets of the record, in one place: opening, packing and releasing walk over it. */
+struct set {
+	struct ranges *ranges;
+	ProtobufCBinaryData *bytes;
+};
+enum { SETS = 7 };
+
+static void sets(struct sync_state *state, struct set sets_r[SETS])
+{
+	Belfry__Activesync__Sync *record = state->record;
+
+	sets_r[0] = (struct set){&state->has, &record->has};
+	sets_r[1] = (struct set){&state->unseen, &record->unseen};
+	sets_r[2] = (struct set){&state->flagged, &record->flagged};
+	sets_r[3] = (struct set){&state->told.adds, &record->told_adds};
+	sets_r[4] = (struct set){&state->told.changes, &record->told_changes};
+	sets_r[5] = (struct set){&state->told.deletes, &record->told_deletes};
+	sets_r[6] = (struct set){&state->told.soft_deletes, &record->told_soft_deletes};
+}
+
+int sync_state_open(struct sync_state *state_r, Belfry__Activesync__Sync *record)
+{
+	struct set all[SETS];
+
+	*state_r = (struct sync_state){.record = record};
+	state_r->told.more = record->told_more;
+	sets(state_r, all);
+	for (int i = 0; i < SETS; i++)
+		if (ranges_unpack(all[i].ranges, all[i].bytes->data, all[i].bytes->len) < 0) {
+			sync_state_release(state_r);
+			return -1;
+		}
+	return 0;
+}
+
+void sync_state_pack(struct sync_state *state, struct buffer *bytes)
+{
+	size_t ends[SETS];
+	struct set all[SETS];
+
+	sets(state, all);
+	for (int i = 0; i < SETS; i++) {
+		ranges_pack(all[i].ranges, bytes);
+		ends[i] = bytes->length;
+	}
+	for (int i = 0; i < SETS; i++) {
+		size_t start = i == 0 ? 0 : ends[i - 1];
+		all[i].bytes->data = bytes->length == 0 ? NULL : (uint8_t *)bytes->data + start;
+		all[i].bytes->len = ends[i] - start;
+	}
+	state->record->told_more = state->told.more;
+}
+
+void sync_state_release(struct sync_state *state)
+{
+	struct set all[SETS];
+
+	if (state->record == NULL)
+		return;
+	sets(state, all);
+	for (int i = 0; i < SETS; i++)
+		ranges_release(all[i].ranges);
+}
+
+static void put(struct ranges *ranges, uint64_t id, bool in)
+{
+	if (ranges_has(ranges, id) == in)
+		return;
+	if (in)
+		ranges_add(ranges, id, id);
+	else
+		ranges_remove(ranges, id, id);
+}
+
+void sync_state_set(struct sync_state *state, uint64_t id, uint32_t set_flags, uint32_t clear_flags)
+{
+	if ((set_flags | clear_flags) & SEEN)
+		put(&state->unseen, id, !(set_flags & SEEN));
+	if ((set_flags | clear_flags) & FLAGGED)
+		put(&state->flagged, id, set_flags & FLAGGED);
+}
+
+void sync_state_removed(struct sync_state *state, uint64_t id)
+{
+	put(&state->has, id, false);
+	put(&state->unseen, id, false);
+	put(&state->flagged, id, false);
+}
+
+void sync_state_added(struct sync_state *state, uint64_t id, uint32_t flags)
+{
+	put(&state->has, id, true);
+	sync_state_set(state, id, flags, ~flags);
+}
+
+uint32_t sync_state_flags(const struct sync_state *state, uint64_t id)
+{
+	return (ranges_has(&state->unseen, id) ? 0 : SEEN) | (ranges_has(&state->flagged, id) ? FLAGGED : 0);
+}
+
+void sync_state_untell(struct sync_state *state, uint64_t id)
+{
+	put(&state->told.adds, id, false);
+}
+
+/* --- the plan -------------------------------------------------------------------------------------------------- */
+
+/* Takes at most *window of the wanted into told; what is left is for the next answer. */
+static void take(struct ranges *told, struct ranges *wanted, uint64_t *window, bool *more)
+{
+	uint64_t size = ranges_size(wanted);
+
+	if (size > *window) {
+		ranges_keep_highest(wanted, *window);
+		*more = true;
+		size = *window;
+	}
+	*window -= size;
+	ranges_move(told, wanted);
+}
+
+static void plan_removals(struct sync_state *state, const struct ranges *present, const struct ranges *existing,
+	uint64_t *window)
+{
+	struct ranges gone = RANGES_EMPTY, aged = RANGES_EMPTY;
+
+	ranges_subtract(&gone, &state->has, present);
+	if (existing != NULL) {
+		ranges_intersect(&aged, &gone, existing);
+		ranges_subtract(&gone, &gone, existing);
+	}
+	take(&state->told.deletes, &gone, window, &state->told.more);
+	take(&state->told.soft_deletes, &aged, window, &state->told.more);
+	ranges_subtract(&state->has, &state->has, &state->told.deletes);
+	ranges_subtract(&state->has, &state->has, &state->told.soft_deletes);
+	ranges_intersect(&state->unseen, &state->unseen, &state->has);
+	ranges_intersect(&state->flagged, &state->flagged, &state->has);
+}
+
+static void plan_changes(struct sync_state *state, const struct ranges *present,
+	Belfry__Connector__ItemFlags *const *changed, size_t count, uint64_t *window)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t id = changed[i]->id;
+		uint32_t flags = changed[i]->flags & (SEEN | FLAGGED);
+		if (!ranges_has(&state->has, id) || !ranges_has(present, id) || sync_state_flags(state, id) == flags)
+			continue;
+		if (*window == 0) {
+			state->told.more = true;
+			return;
+		}
+		--*window;
+		ranges_add(&state->told.changes, id, id);
+		sync_state_set(state, id, flags, ~flags);
+	}
+}
+
+bool sync_state_plan(struct sync_state *state, const struct ranges *present, const struct ranges *existing,
+	Belfry__Connector__ItemFlags *const *changed, size_t changed_count, uint64_t window)
+{
+	struct ranges fresh = RANGES_EMPTY;
+	uint64_t before = window;
+
+	ranges_release(&state->told.changes);
+	state->told.more = false;
+	plan_removals(state, present, existing, &window);
+	plan_changes(state, present, changed, changed_count, &window);
+	ranges_subtract(&fresh, present, &state->has);
+	take(&state->told.adds, &fresh, &window, &state->told.more);
+	return window != before;
+}
