@@ -18,7 +18,7 @@
 #include "lib/http/server.h"
 
 /* An engine's parks (hub_park()) use slots of its own: host.first_slot and the ENGINE_SLOTS - 1 after it. */
-enum { ENGINES_MAX = 16, ENGINE_SLOTS = 1 << 24 };
+enum { ENGINES_MAX = 16, ENGINE_SLOTS = 1 << 16 }; /* 65,536: three times the descriptors of a process */
 
 /* What an engine stands on; all outlive it. */
 struct engine_host {
