@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Start and end of connector daemons. */
+#include "connectors/daemon.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "connectors/contract.h"
+#include "lib/core/log.h"
+#include "lib/core/loop_wakeup.h"
+
+static struct loop_wakeup *told_to_stop; /* for the signal handler: a wakeup may be rung from one */
+
+void daemon_refuse(const struct error *error)
+{
+	log_error(LOG_CONNECTOR, "%s", error->text);
+	exit(CONNECTOR_EXIT_CONFIG);
+}
+
+void daemon_protect(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void stop_came(int number)
+{
+	(void)number;
+	loop_wakeup_ring(told_to_stop);
+}
+
+static void stop(void *owner)
+{
+	loop_stop(((struct daemon *)owner)->loop);
+}
+
+void daemon_start(struct daemon *daemon_r)
+{
+	struct sigaction action = {.sa_handler = stop_came, .sa_flags = SA_RESTART};
+	int listens = 0;
+	socklen_t length = sizeof listens;
+	struct error error;
+
+	if (getsockopt(CONNECTOR_LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || !listens) {
+		error_set(&error, "descriptor %d is no listening socket; connector daemons are started by belfryd",
+			CONNECTOR_LISTEN_FD);
+		daemon_refuse(&error);
+	}
+	fcntl(CONNECTOR_LISTEN_FD, F_SETFL, fcntl(CONNECTOR_LISTEN_FD, F_GETFL) | O_NONBLOCK);
+	fcntl(CONNECTOR_LISTEN_FD, F_SETFD, FD_CLOEXEC);
+	daemon_r->loop = loop_create();
+	daemon_r->net = net_create(daemon_r->loop);
+	net_add_listener(daemon_r->net, DAEMON_PLACE, CONNECTOR_LISTEN_FD);
+	daemon_r->stop = told_to_stop = loop_wakeup_create(daemon_r->loop, stop, daemon_r);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+}
+
+void daemon_run(struct daemon *daemon)
+{
+	loop_run(daemon->loop);
+}
+
+void daemon_free(struct daemon *daemon)
+{
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	loop_wakeup_free(&daemon->stop);
+	net_free(&daemon->net);
+	loop_free(&daemon->loop);
+}

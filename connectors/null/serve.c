@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The contract, kept over mailboxes in memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "connectors/null/store.h"
+#include "lib/core/mem.h"
+#include "lib/model/ranges.h"
+
+typedef Belfry__Connector__Request request_t;
+
+static void answer_status(struct service_client *client, const request_t *request, Belfry__Connector__Status status)
+{
+	service_answer_status(client, request->id, status, NULL);
+}
+
+static Belfry__Connector__Response response_to(const request_t *request, Belfry__Connector__Response__BodyCase body)
+{
+	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
+
+	response.id = request->id;
+	response.body_case = body;
+	return response;
+}
+
+void null_position_fill(const struct null_collection *collection, Belfry__Role__Position *position)
+{
+	position->validity = collection->validity;
+	position->next = collection->next;
+	position->token = collection->modseq;
+}
+
+/* --- login ----------------------------------------------------------------------------------------------------- */
+
+static void give_handle(struct null_store *store, struct null_user *user)
+{
+	if (user->has_handle)
+		return;
+	RAND_bytes(user->handle, sizeof user->handle);
+	user->has_handle = true;
+	HASH_ADD(by_handle, store->handles, handle, NULL_HANDLE_BYTES, user);
+}
+
+static void login(struct null_store *store, struct service_client *client, const request_t *request)
+{
+	struct null_user *user = null_user(store, request->login->user);
+	const char *password = user->password != NULL ? user->password : store->password;
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_LOGGED_IN);
+	Belfry__Connector__LoggedIn logged_in = BELFRY__CONNECTOR__LOGGED_IN__INIT;
+
+	if (strcmp(request->login->password, password) != 0) {
+		answer_status(client, request, BELFRY__CONNECTOR__STATUS__REFUSED);
+		return;
+	}
+	give_handle(store, user);
+	logged_in.handle = (ProtobufCBinaryData){sizeof user->handle, user->handle};
+	response.logged_in = &logged_in;
+	service_answer(client, &response, -1);
+}
+
+/* --- collections and items ------------------------------------------------------------------------------------- */
+
+static void fill_collection(const struct null_collection *collection, Belfry__Connector__Collection *message,
+	struct arena *arena)
+{
+	const char *slash = strrchr(collection->name, '/');
+
+	belfry__connector__collection__init(message);
+	message->name = collection->name;
+	message->display_name = slash == NULL ? collection->name : (char *)slash + 1;
+	if (slash != NULL)
+		message->parent = arena_strndup(arena, collection->name, (size_t)(slash - collection->name));
+	message->kind = BELFRY__CONNECTOR__COLLECTION_KIND__MAIL;
+	message->role = collection->role;
+	message->selectable = true;
+	message->validity = collection->validity;
+}
+
+static void list(const struct null_mailboxes *mailboxes, struct service_client *client, const request_t *request,
+	struct arena *arena)
+{
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_COLLECTIONS);
+	Belfry__Connector__Collections collections = BELFRY__CONNECTOR__COLLECTIONS__INIT;
+
+	collections.n_collections = mailboxes->count;
+	collections.collections = arena_alloc(arena, mailboxes->count * sizeof *collections.collections);
+	for (size_t i = 0; i < mailboxes->count; i++) {
+		collections.collections[i] = arena_alloc(arena, sizeof *collections.collections[i]);
+		fill_collection(mailboxes->list[i], collections.collections[i], arena);
+	}
+	response.collections = &collections;
+	service_answer(client, &response, -1);
+}
+
+/* The collection that a request names, when it is there and of that validity; else answers so. */
+static struct null_collection *wanted(const struct null_mailboxes *mailboxes, const char *name, uint64_t validity,
+	struct service_client *client, const request_t *request)
+{
+	struct null_collection *collection = null_collection(mailboxes, name);
+
+	if (collection == NULL)
+		answer_status(client, request, BELFRY__CONNECTOR__STATUS__NOT_FOUND);
+	else if (validity != 0 && validity != collection->validity)
+		answer_status(client, request, BELFRY__CONNECTOR__STATUS__STALE);
+	else
+		return collection;
+	return NULL;
+}
+
+static Belfry__Connector__ItemFlags *flags_of(const struct null_item *item, struct arena *arena)
+{
+	Belfry__Connector__ItemFlags *flags = arena_alloc(arena, sizeof *flags);
+
+	belfry__connector__item_flags__init(flags);
+	flags->id = item->id;
+	flags->flags = item->flags;
+	return flags;
+}
+
+static void survey(const struct null_mailboxes *mailboxes, struct service_client *client, const request_t *request,
+	struct arena *arena)
+{
+	const Belfry__Connector__Survey *asked = request->survey;
+	struct null_collection *collection = wanted(mailboxes, asked->collection, asked->validity, client, request);
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_SURVEYED);
+	Belfry__Connector__Surveyed surveyed = BELFRY__CONNECTOR__SURVEYED__INIT;
+	Belfry__Role__Position position = BELFRY__ROLE__POSITION__INIT;
+	Belfry__Connector__Ranges present = BELFRY__CONNECTOR__RANGES__INIT;
+	struct ranges ranges = RANGES_EMPTY;
+
+	if (collection == NULL)
+		return;
+	null_position_fill(collection, &position);
+	surveyed.changed = arena_alloc(arena, collection->count * sizeof *surveyed.changed);
+	for (size_t i = 0; i < collection->count; i++) {
+		const struct null_item *item = collection->items[i];
+		if (item->received_s < asked->received_since_s)
+			continue;
+		ranges_add(&ranges, item->id, item->id);
+		if (item->modseq > asked->since_token)
+			surveyed.changed[surveyed.n_changed++] = flags_of(item, arena);
+	}
+	present.n_bounds = 2 * ranges.count;
+	present.bounds = (uint64_t *)ranges.list; /* pairs of first and last, as the message wants them */
+	surveyed.position = &position;
+	surveyed.present = &present;
+	surveyed.flags_complete = asked->since_token == 0;
+	response.surveyed = &surveyed;
+	service_answer(client, &response, -1);
+	ranges_release(&ranges);
+}
+
+static void fetch(const struct null_mailboxes *mailboxes, struct service_client *client, const request_t *request,
+	struct arena *arena)
+{
+	const Belfry__Connector__Fetch *asked = request->fetch;
+	struct null_collection *collection = wanted(mailboxes, asked->collection, asked->validity, client, request);
+
+	if (collection != NULL && asked->n_ids == 0)
+		answer_status(client, request, BELFRY__CONNECTOR__STATUS__OK);
+	for (size_t i = 0; collection != NULL && i < asked->n_ids; i++) {
+		Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_FETCHED);
+		Belfry__Connector__Fetched fetched = BELFRY__CONNECTOR__FETCHED__INIT;
+		Belfry__Connector__Item missing = BELFRY__CONNECTOR__ITEM__INIT;
+		const struct null_item *item = null_item(collection, asked->ids[i]);
+		int fd = -1;
+		missing.id = asked->ids[i];
+		missing.status = BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+		fetched.item = item == NULL ? &missing : null_item_fetched(item, asked, arena, &fd);
+		fetched.last = i + 1 == asked->n_ids;
+		response.fetched = &fetched;
+		service_answer(client, &response, fd);
+	}
+}
+
+/* A move is an item gone here and a new one there. */
+static void remove_item(struct null_mailboxes *mailboxes, struct null_collection *collection, struct null_item *item,
+	bool to_trash)
+{
+	struct null_collection *trash = null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH);
+
+	if (to_trash && trash != NULL && trash != collection)
+		null_item_put(trash, null_item_copy(item));
+	null_item_remove(collection, item->id);
+}
+
+static Belfry__Connector__Status operate(struct null_mailboxes *mailboxes, struct null_collection *collection,
+	const Belfry__Connector__Operation *operation)
+{
+	struct null_item *item = null_item(collection, operation->id);
+
+	if (item == NULL)
+		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	null_item_flag(collection, item, operation->set_flags, operation->clear_flags);
+	if (operation->remove)
+		remove_item(mailboxes, collection, item, operation->to_trash);
+	return BELFRY__CONNECTOR__STATUS__OK;
+}
+
+static void apply(struct null_store *store, struct null_user *user, struct service_client *client,
+	const request_t *request, struct arena *arena)
+{
+	const Belfry__Connector__Apply *asked = request->apply;
+	struct null_mailboxes *mailboxes = null_mailboxes_own(store, user);
+	struct null_collection *collection = wanted(mailboxes, asked->collection, asked->validity, client, request);
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_APPLIED);
+	Belfry__Connector__Applied applied = BELFRY__CONNECTOR__APPLIED__INIT;
+	struct null_collection *trash = null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH);
+	uint64_t trash_modseq = trash == NULL ? 0 : trash->modseq;
+
+	if (collection == NULL)
+		return;
+	applied.n_results = asked->n_operations;
+	applied.results = arena_alloc(arena, asked->n_operations * sizeof *applied.results);
+	for (size_t i = 0; i < asked->n_operations; i++)
+		applied.results[i] = operate(mailboxes, collection, asked->operations[i]);
+	response.applied = &applied;
+	service_answer(client, &response, -1);
+	null_changed(store, user, collection);
+	if (trash != NULL && trash != collection && trash->modseq != trash_modseq)
+		null_changed(store, user, trash);
+}
+
+/* --- the watch half -------------------------------------------------------------------------------------------- */
+
+static void fill_positions(const struct null_mailboxes *mailboxes, char **names, size_t count,
+	Belfry__Connector__Positions *positions, struct arena *arena)
+{
+	positions->n_positions = count;
+	positions->positions = arena_alloc(arena, count * sizeof *positions->positions);
+	for (size_t i = 0; i < count; i++) {
+		Belfry__Connector__CollectionPosition *entry = arena_alloc(arena, sizeof *entry);
+		const struct null_collection *collection = null_collection(mailboxes, names[i]);
+		belfry__connector__collection_position__init(entry);
+		entry->collection = names[i];
+		entry->status = BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+		if (collection != NULL) {
+			entry->status = BELFRY__CONNECTOR__STATUS__OK;
+			entry->position = arena_alloc(arena, sizeof *entry->position);
+			belfry__role__position__init(entry->position);
+			null_position_fill(collection, entry->position);
+		}
+		positions->positions[i] = entry;
+	}
+}
+
+static void check(struct null_store *store, struct service_client *client, const request_t *request, struct arena *arena)
+{
+	const struct null_mailboxes *mailboxes = null_mailboxes_of(store, null_user(store, request->check->user));
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_POSITIONS);
+	Belfry__Connector__Positions positions = BELFRY__CONNECTOR__POSITIONS__INIT;
+
+	positions.user = request->check->user;
+	positions.source = (char *)"check";
+	fill_positions(mailboxes, request->check->collections, request->check->n_collections, &positions, arena);
+	response.positions = &positions;
+	service_answer(client, &response, -1);
+}
+
+/* Remembers who watches what; with hooks nobody does. */
+static void start_watch(struct null_user *user, struct service_client *client, const Belfry__Connector__Watch *asked)
+{
+	struct null_watch *watch = mem_alloc(sizeof *watch);
+
+	watch->client = client;
+	watch->user = mem_strdup(asked->user);
+	watch->count = asked->n_collections;
+	watch->collections = mem_alloc_array(asked->n_collections, sizeof *watch->collections);
+	for (size_t i = 0; i < asked->n_collections; i++)
+		watch->collections[i] = mem_strdup(asked->collections[i]);
+	user->watch = watch;
+}
+
+static void watch(struct null_store *store, struct service_client *client, const request_t *request, struct arena *arena)
+{
+	struct null_user *user = null_user(store, request->watch->user);
+	Belfry__Connector__Positions positions = BELFRY__CONNECTOR__POSITIONS__INIT;
+
+	answer_status(client, request, BELFRY__CONNECTOR__STATUS__OK);
+	null_user_unwatch(user);
+	if (request->watch->hooked)
+		return;
+	start_watch(user, client, request->watch);
+	positions.user = request->watch->user;
+	positions.source = (char *)"idle";
+	fill_positions(null_mailboxes_of(store, user), request->watch->collections, request->watch->n_collections, &positions,
+		arena);
+	service_tell(client, &positions);
+}
+
+static void unwatch(struct null_store *store, struct service_client *client, const request_t *request)
+{
+	null_user_unwatch(null_user(store, request->unwatch->user));
+	answer_status(client, request, BELFRY__CONNECTOR__STATUS__OK);
+}
+
+static bool is_watched(const struct null_user *user, const char *collection)
+{
+	for (size_t i = 0; user != NULL && user->watch != NULL && i < user->watch->count; i++)
+		if (strcmp(user->watch->collections[i], collection) == 0)
+			return true;
+	return false;
+}
+
+void null_changed(struct null_store *store, struct null_user *user, const struct null_collection *collection)
+{
+	Belfry__Connector__Positions positions = BELFRY__CONNECTOR__POSITIONS__INIT;
+	struct arena *arena;
+
+	if (!is_watched(user, collection->name))
+		return;
+	arena = arena_create(0);
+	positions.user = user->watch->user;
+	positions.source = (char *)"idle";
+	fill_positions(null_mailboxes_of(store, user), (char **)&collection->name, 1, &positions, arena);
+	service_tell(user->watch->client, &positions);
+	arena_free(&arena);
+}
+
+/* --- requests -------------------------------------------------------------------------------------------------- */
+
+static void asked_with_handle(struct null_store *store, struct service_client *client, const request_t *request,
+	struct arena *arena)
+{
+	struct null_user *user = null_user_by_handle(store, request->handle.data, request->handle.len);
+	const struct null_mailboxes *mailboxes = null_mailboxes_of(store, user);
+
+	if (user == NULL) {
+		answer_status(client, request, BELFRY__CONNECTOR__STATUS__LOGIN_NEEDED);
+		return;
+	}
+	switch (request->body_case) {
+	case BELFRY__CONNECTOR__REQUEST__BODY_LIST: list(mailboxes, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY: survey(mailboxes, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: fetch(mailboxes, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(store, user, client, request, arena); break;
+	default: answer_status(client, request, BELFRY__CONNECTOR__STATUS__UNSUPPORTED);
+	}
+}
+
+static void asked(struct service_client *client, const request_t *request, void *owner)
+{
+	struct null_store *store = owner;
+	struct arena *arena;
+
+	if ((size_t)request->body_case < NULL_REQUEST_KINDS)
+		store->asked[request->body_case]++;
+	if (store->trouble != BELFRY__CONNECTOR__STATUS__OK) {
+		answer_status(client, request, store->trouble);
+		return;
+	}
+	arena = arena_create(0);
+	switch (request->body_case) {
+	case BELFRY__CONNECTOR__REQUEST__BODY_LOGIN: login(store, client, request); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_CHECK: check(store, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_WATCH: watch(store, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_UNWATCH: unwatch(store, client, request); break;
+	default: asked_with_handle(store, client, request, arena);
+	}
+	arena_free(&arena);
+}
+
+static void left(struct service_client *client, void *owner)
+{
+	struct null_store *store = owner;
+
+	for (struct null_user *user = store->users; user != NULL; user = user->hh.next)
+		if (user->watch != NULL && user->watch->client == client)
+			null_user_unwatch(user);
+}
+
+const struct service_events null_service_events = {.asked = asked, .left = left};

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The data of the null connector: for connectors/null only. */
+#ifndef BELFRY_CONNECTORS_NULL_STORE_H
+#define BELFRY_CONNECTORS_NULL_STORE_H
+
+#include <uthash.h>
+
+#include "connectors/null/mailbox.h"
+#include "connectors/service.h"
+#include "lib/core/arena.h"
+
+enum { NULL_HANDLE_BYTES = 16 };
+
+struct null_item {
+	uint64_t id, modseq, received_s;
+	uint32_t flags;
+	bool is_bad;
+	char *from, *to, *cc, *subject, *text, *html, *message_class, *message_id, *in_reply_to;
+	char *attachment_name, *attachment_type;
+};
+
+struct null_collection {
+	char *name;
+	Belfry__Connector__Role role;
+	uint64_t validity, next, modseq;
+	struct null_item **items; /* ascending by id */
+	size_t count, room;
+};
+
+struct null_mailboxes {
+	struct null_collection **list;
+	size_t count;
+};
+
+struct null_user {
+	UT_hash_handle hh;               /* by name */
+	UT_hash_handle by_handle;
+	char *password;                  /* NULL: everybody's */
+	struct null_mailboxes *own;      /* NULL: the template still */
+	struct null_watch *watch;        /* NULL: nobody watches, or only hooks */
+	bool has_handle;
+	uint8_t handle[NULL_HANDLE_BYTES];
+	char name[];                     /* without the domain */
+};
+
+struct null_watch {
+	struct service_client *client;
+	char *user;                      /* as the client calls him */
+	char **collections;
+	size_t count;
+};
+
+enum { NULL_REQUEST_KINDS = BELFRY__CONNECTOR__REQUEST__BODY_CHECK + 1 };
+
+struct null_store {
+	struct loop *loop;
+	struct service *service;
+	struct null_mailboxes template;
+	struct null_user *users, *handles;
+	char *password;
+	Belfry__Connector__Status trouble;
+	uint64_t last_validity;
+	unsigned asked[NULL_REQUEST_KINDS];
+};
+
+/* The user, made when new. */
+struct null_user *null_user(struct null_store *, const char *name);
+struct null_user *null_user_by_handle(struct null_store *, const uint8_t *handle, size_t length);
+void null_user_forget_handle(struct null_store *, struct null_user *);
+void null_user_unwatch(struct null_user *);
+/* What the user has, for reading; for writing (a copy of the template the first time). user NULL: the template. */
+const struct null_mailboxes *null_mailboxes_of(const struct null_store *, const struct null_user *);
+struct null_mailboxes *null_mailboxes_own(struct null_store *, struct null_user *);
+struct null_collection *null_collection(const struct null_mailboxes *, const char *name); /* NULL: none */
+struct null_collection *null_collection_of_role(const struct null_mailboxes *, Belfry__Connector__Role);
+struct null_item *null_item(const struct null_collection *, uint64_t id);                 /* NULL: none */
+void null_item_flag(struct null_collection *, struct null_item *, uint32_t set, uint32_t clear);
+void null_item_remove(struct null_collection *, uint64_t id);
+/* Takes the item over and gives it the next id. */
+void null_item_put(struct null_collection *, struct null_item *);
+struct null_item *null_item_copy(const struct null_item *);
+
+void null_position_fill(const struct null_collection *, Belfry__Role__Position *);
+/* store.c says to serve.c that something changed: tells who watches. user NULL: nobody does. */
+void null_changed(struct null_store *, struct null_user *, const struct null_collection *);
+/* item.c: the item as it is fetched, with the body that the wishes ask for, in the arena. *fd_r: a memfd with the
+ * body, or -1. */
+Belfry__Connector__Item *null_item_fetched(const struct null_item *, const Belfry__Connector__Fetch *, struct arena *,
+	int *fd_r);
+
+extern const struct service_events null_service_events;
+
+#endif

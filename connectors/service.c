@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Clients of a connector daemon. */
+#include "connectors/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/core/arena.h"
+#include "lib/core/log.h"
+#include "lib/core/mem.h"
+#include "lib/ipc/link.h"
+
+struct service {
+	struct listener *listener;
+	const struct service_events *events;
+	void *owner;
+	struct service_client *clients;
+};
+
+struct service_client {
+	struct service *service;
+	struct service_client *next, **link_to;
+	struct link *link;
+	char name[32]; /* "front 2", for the log */
+};
+
+static void client_free(struct service_client *client)
+{
+	*client->link_to = client->next;
+	if (client->next != NULL)
+		client->next->link_to = client->link_to;
+	link_close(&client->link);
+	free(client);
+}
+
+static void client_lost(struct link *link, const char *why, void *owner)
+{
+	struct service_client *client = owner;
+
+	(void)link;
+	log_trace(LOG_CONNECTOR, NULL, NULL, "client=%s left: %s", log_quote(client->name), why);
+	client->service->events->left(client, client->service->owner);
+	client_free(client);
+}
+
+static void greeted(struct service_client *client, const Belfry__Connector__Hello *hello)
+{
+	snprintf(client->name, sizeof client->name, "%.20s %u", hello->role, hello->number);
+	log_trace(LOG_CONNECTOR, NULL, NULL, "client=%s came", log_quote(client->name));
+}
+
+/* The frame's bytes are the link's own and nobody reads them again: the password goes there too. */
+static void wipe_login(const Belfry__Connector__Login *login, const uint8_t *body, size_t length)
+{
+	mem_wipe(login->password, strlen(login->password));
+	mem_wipe((uint8_t *)body, length);
+}
+
+static void client_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
+{
+	struct service_client *client = owner;
+	struct arena *arena = arena_create(0);
+	Belfry__Connector__Request *request = belfry__connector__request__unpack(arena_protobuf(arena), length, body);
+
+	if (fd >= 0)
+		close(fd);
+	if (request == NULL) {
+		arena_free(&arena);
+		client_lost(link, "it sent what is no request", client);
+		return;
+	}
+	if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_HELLO)
+		greeted(client, request->hello);
+	else
+		client->service->events->asked(client, request, client->service->owner);
+	if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_LOGIN)
+		wipe_login(request->login, body, length);
+	arena_free(&arena);
+}
+
+static const struct link_events client_events = {.received = client_received, .lost = client_lost};
+
+static void client_came(struct stream *stream, void *data)
+{
+	struct service *service = data;
+	struct service_client *client = mem_alloc(sizeof *client);
+
+	client->service = service;
+	client->next = service->clients;
+	client->link_to = &service->clients;
+	if (client->next != NULL)
+		client->next->link_to = &client->next;
+	service->clients = client;
+	snprintf(client->name, sizeof client->name, "new");
+	client->link = link_create(stream, &client_events, client);
+}
+
+struct service *service_listen(struct net *net, const char *place, const struct service_events *events, void *owner,
+	struct error *error_r)
+{
+	struct service *service = mem_alloc(sizeof *service);
+
+	service->events = events;
+	service->owner = owner;
+	service->listener = net_listen(net, place, client_came, service, error_r);
+	if (service->listener == NULL) {
+		free(service);
+		return NULL;
+	}
+	return service;
+}
+
+void service_close(struct service **owner)
+{
+	struct service *service = *owner;
+
+	*owner = NULL;
+	if (service == NULL)
+		return;
+	listener_close(&service->listener);
+	while (service->clients != NULL)
+		client_free(service->clients);
+	free(service);
+}
+
+void service_answer(struct service_client *client, const Belfry__Connector__Response *response, int fd)
+{
+	if (response->id != 0)
+		link_send(client->link, &response->base, fd);
+	else if (fd >= 0)
+		close(fd);
+}
+
+void service_answer_status(struct service_client *client, uint64_t id, Belfry__Connector__Status status,
+	const char *reason)
+{
+	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
+
+	response.id = id;
+	response.status = status;
+	if (reason != NULL)
+		response.reason = (char *)reason;
+	service_answer(client, &response, -1);
+}
+
+void service_tell(struct service_client *client, const Belfry__Connector__Positions *positions)
+{
+	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
+
+	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_POSITIONS;
+	response.positions = (Belfry__Connector__Positions *)positions;
+	link_send(client->link, &response.base, -1);
+}
+
+void service_pass(struct service_client *client, const void *packed, size_t length, int fd)
+{
+	link_send_packed(client->link, packed, length, fd);
+}
+
+size_t service_pending(const struct service_client *client)
+{
+	return link_pending(client->link);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The daemon's end of connector.proto: takes hub and fronts in at a place, unpacks what they ask, sends what is
+ * answered. What it means is the owner's.
+ */
+#ifndef BELFRY_CONNECTORS_SERVICE_H
+#define BELFRY_CONNECTORS_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/core/error.h"
+#include "lib/ipc/connector.pb-c.h"
+#include "lib/net/net.h"
+
+struct service;
+struct service_client; /* the hub or a front */
+
+struct service_events {
+	/* Anything but Hello. The request and all in it live until this returns; a password in it is wiped then. */
+	void (*asked)(struct service_client *, const Belfry__Connector__Request *, void *owner);
+	/* The client is gone: forget the pointer. */
+	void (*left)(struct service_client *, void *owner);
+};
+
+/* NULL with error_r. The clients' `left` is not called by service_close. */
+struct service *service_listen(struct net *, const char *place, const struct service_events *, void *owner,
+	struct error *error_r);
+void service_close(struct service **);
+
+/* Sends a response; fd -1, or a descriptor that it takes over. One with id 0 that answers a request is not sent. */
+void service_answer(struct service_client *, const Belfry__Connector__Response *, int fd);
+/* A status and no body. reason may be NULL; never a secret. */
+void service_answer_status(struct service_client *, uint64_t id, Belfry__Connector__Status, const char *reason);
+/* Without having been asked: Positions with id 0. */
+void service_tell(struct service_client *, const Belfry__Connector__Positions *);
+/* A packed response, unread. */
+void service_pass(struct service_client *, const void *packed, size_t length, int fd);
+/* Bytes that the client has not taken yet. */
+size_t service_pending(const struct service_client *);
+
+#endif
