@@ -23,6 +23,13 @@ static void *create(const struct engine_host *host, struct error *error_r)
 	return engine;
 }
 
+/* A stranger is asked who it is before its body is read. */
+static void header(void *instance, struct http_exchange *exchange)
+{
+	if (http_exchange_header(exchange, "Authorization") == NULL)
+		request_start(instance, exchange);
+}
+
 static void request(void *instance, struct http_exchange *exchange)
 {
 	request_start(instance, exchange);
@@ -58,6 +65,7 @@ const struct engine activesync_engine = {
 	.path = "/Microsoft-Server-ActiveSync",
 	.body_max = BODY_MAX,
 	.create = create,
+	.header = header,
 	.request = request,
 	.woken = woken,
 	.hub_returned = hub_returned,

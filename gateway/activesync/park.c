@@ -258,6 +258,11 @@ void parks_hold(struct parks *parks, struct request *request, uint32_t heartbeat
 	take_slot(parks, park);
 	tell_hub(park, folders, false);
 	park->held = request_hold(request, &held_events, park);
+	if (park->held == NULL) { /* the phone has hung up meanwhile */
+		unpark(park);
+		give_slot_back(park);
+		return;
+	}
 	http_held_expire(park->held, (int64_t)heartbeat_s * 1000);
 }
 

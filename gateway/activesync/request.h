@@ -118,7 +118,7 @@ void request_answer_empty(struct request *);
 void request_answer_http(struct request *, unsigned status, const char *text);
 /* Cannot now: the command's own status for it, or 503 for a command without one. why is for the log. */
 void request_answer_retry(struct request *, const char *why);
-/* Keeps the phone waiting: the exchange is gone, and the request with it. */
+/* Keeps the phone waiting: the exchange is gone, and the request with it. NULL: the phone is gone, too. */
 struct http_held *request_hold(struct request *, const struct http_held_events *, void *owner);
 
 /* One line in the log and one word to the hub about how a request ended. */
