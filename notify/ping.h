@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The notifier of devices that hold a request (ActiveSync Ping and waiting Sync): the front answers it. */
+#ifndef BELFRY_NOTIFY_PING_H
+#define BELFRY_NOTIFY_PING_H
+
+#include "notify/contract.h"
+
+extern const struct notifier notifier_ping;
+
+/* The notice as the front is told it; points into the notice. */
+Belfry__Role__Wake ping_wake(const struct notice *);
+
+#endif
