@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Role hub: start, stop, and what all its parts need. */
+#include "gateway/hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gateway/hub_internal.h"
+#include "lib/core/mem.h"
+
+uint64_t hub_now_us(const struct hub *hub)
+{
+	struct timespec now;
+
+	if (loop_is_manual(hub->loop))
+		return (uint64_t)loop_now_ms(hub->loop) * 1000 + 1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void hub_note(struct hub *hub, const struct hub_event *event)
+{
+	hub_ring_note(hub->ring, loop_now_ms(hub->loop), event);
+}
+
+struct hub_source_counters *hub_source(struct hub *hub, const char *name)
+{
+	struct hub_counters *counters = &hub->counters;
+	size_t at = 0;
+
+	while (at < counters->source_count && strcmp(counters->sources[at].name, name) != 0)
+		at++;
+	if (at == HUB_SOURCES_MAX - 1)
+		name = "other";
+	if (at == counters->source_count && at < HUB_SOURCES_MAX) {
+		snprintf(counters->sources[at].name, sizeof counters->sources[at].name, "%s", name);
+		counters->source_count++;
+	}
+	return &counters->sources[at < HUB_SOURCES_MAX ? at : HUB_SOURCES_MAX - 1];
+}
+
+struct hub_instance *hub_instance_find(struct hub *hub, const char *name)
+{
+	for (size_t i = 0; i < hub->settings.instance_count; i++)
+		if (strcmp(hub->settings.instances[i].name, name) == 0)
+			return &hub->instances[i];
+	return NULL;
+}
+
+struct park_user *hub_user_find(struct hub *hub, const char *name, struct hub_instance **instance_r)
+{
+	struct park_user *user = NULL;
+
+	for (size_t i = 0; user == NULL && i < hub->settings.instance_count; i++) {
+		*instance_r = &hub->instances[i];
+		user = park_user_find(&hub->instances[i].table, name);
+	}
+	return user;
+}
+
+void hub_count(const struct hub *hub, struct hub_counters *counters_r)
+{
+	*counters_r = hub->counters;
+	for (size_t i = 0; i < hub->settings.instance_count; i++) {
+		const struct park_table *table = &hub->instances[i].table;
+		counters_r->users += HASH_COUNT(table->users);
+		counters_r->parked += table->parks;
+		counters_r->collections += table->entries;
+	}
+}
+
+struct hub *hub_start(struct net *net, const struct hub_settings *settings, struct store *store, struct error *error_r)
+{
+	struct hub *hub = mem_alloc(sizeof *hub);
+
+	hub->loop = net_loop(net);
+	hub->net = net;
+	hub->settings = *settings;
+	hub->store = store;
+	hub->locks = locks_create(hub->loop);
+	hub->ring = hub_ring_create(settings->events_max == 0 ? HUB_EVENTS_MAX : settings->events_max);
+	hub_sweep_start(hub);
+	hub_instances_start(hub);
+	if (hub_fronts_start(hub, error_r) < 0)
+		hub_stop(&hub);
+	return hub;
+}
+
+void hub_stop(struct hub **owner)
+{
+	struct hub *hub = *owner;
+
+	if (hub == NULL)
+		return;
+	hub->is_stopping = true;
+	hub_fronts_stop(hub);
+	hub_instances_stop(hub);
+	timer_stop(hub->loop, &hub->sweep);
+	locks_free(&hub->locks);
+	hub_ring_free(&hub->ring);
+	free(hub->traced_user);
+	free(hub->traced_device);
+	free(hub);
+	*owner = NULL;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A ring of events, each in one piece of memory with its strings behind it. */
+#include "gateway/hub_ring.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/core/mem.h"
+
+enum { STRINGS = 6, STRING_MAX = 200 }; /* a longer one is cut: it is only shown */
+
+struct entry {
+	int64_t at_ms;
+	uint32_t number;
+	uint8_t kind;
+	uint8_t offsets[STRINGS]; /* of each string in text, in 8 bytes */
+	char text[];
+};
+
+struct hub_ring {
+	struct entry **entries;
+	size_t size, next;
+};
+
+struct hub_ring *hub_ring_create(size_t events_max)
+{
+	struct hub_ring *ring = mem_alloc(sizeof *ring);
+
+	ring->entries = mem_alloc_array(events_max, sizeof(struct entry *));
+	ring->size = events_max;
+	return ring;
+}
+
+void hub_ring_free(struct hub_ring **owner)
+{
+	if (*owner == NULL)
+		return;
+	for (size_t i = 0; i < (*owner)->size; i++)
+		free((*owner)->entries[i]);
+	free((*owner)->entries);
+	free(*owner);
+	*owner = NULL;
+}
+
+static size_t string_room(const char *string)
+{
+	return string == NULL ? 8 : (strnlen(string, STRING_MAX) + 8) & ~(size_t)7;
+}
+
+void hub_ring_note(struct hub_ring *ring, int64_t now_ms, const struct hub_event *event)
+{
+	const char *strings[STRINGS] = {event->user, event->device, event->collection, event->source, event->id, event->text};
+	size_t length = 0;
+
+	for (size_t i = 0; i < STRINGS; i++)
+		length += string_room(strings[i]);
+	struct entry *entry = mem_alloc(sizeof *entry + length);
+	*entry = (struct entry){.at_ms = now_ms, .number = event->number, .kind = (uint8_t)event->kind};
+	for (size_t i = 0, at = 0; i < STRINGS; at += string_room(strings[i++])) {
+		entry->offsets[i] = (uint8_t)(at / 8);
+		if (strings[i] != NULL)
+			memcpy(entry->text + at, strings[i], strnlen(strings[i], STRING_MAX));
+	}
+	free(ring->entries[ring->next]);
+	ring->entries[ring->next] = entry;
+	ring->next = (ring->next + 1) % ring->size;
+}
+
+static const char *string_of(const struct entry *entry, size_t which)
+{
+	return entry->text + entry->offsets[which] * (size_t)8;
+}
+
+static bool is_about(const struct entry *entry, const char *user, const char *device)
+{
+	const char *own = string_of(entry, 1);
+
+	if (user != NULL && strncmp(string_of(entry, 0), user, STRING_MAX) != 0)
+		return false;
+	return device == NULL || *own == '\0' || strncmp(own, device, STRING_MAX) == 0;
+}
+
+void hub_ring_each(const struct hub_ring *ring, const char *user, const char *device,
+	void (*each)(const struct hub_event *, void *data), void *data)
+{
+	for (size_t i = 0; i < ring->size; i++) {
+		const struct entry *entry = ring->entries[(ring->next + i) % ring->size];
+		if (entry == NULL || !is_about(entry, user, device))
+			continue;
+		each(&(struct hub_event){
+			.at_ms = entry->at_ms, .kind = entry->kind, .number = entry->number,
+			.user = string_of(entry, 0), .device = string_of(entry, 1), .collection = string_of(entry, 2),
+			.source = string_of(entry, 3), .id = string_of(entry, 4), .text = string_of(entry, 5),
+		}, data);
+	}
+}
