@@ -263,7 +263,7 @@ void hint_new_id(char id_r[HINT_ID_SIZE])
 {
 	uint64_t random;
 
-	/* As many bytes as this never come short (getrandom(2)); early at boot it would wait, and no mail is delivered then. */
+	/* So few bytes never come short (getrandom(2)); it waits only early at boot, when no mail is delivered. */
 	ssize_t got = getrandom(&random, sizeof random, 0);
 	assert(got == sizeof random);
 	snprintf(id_r, HINT_ID_SIZE, "%016llx", (unsigned long long)random);

@@ -2,7 +2,8 @@
 /*
  * The hint spool, run_dir/spool: where a hook leaves a hint while the hub cannot be reached (it is being restarted, or
  * its backlog is full). The folder belongs to the hub, mode 1733: whoever delivers may leave a file, only the hub sees
- * them. A file holds one line (lib/model/hint.h), appears whole, and its owner is who said so. In memory (tmpfs), because after a reboot each park is checked anyway.
+ * them. A file holds one line (lib/model/hint.h), appears whole, and its owner is who said so. In memory (tmpfs),
+ * because after a reboot each park is checked anyway.
  */
 #ifndef BELFRY_LIB_MODEL_HINT_SPOOL_H
 #define BELFRY_LIB_MODEL_HINT_SPOOL_H
