@@ -99,7 +99,7 @@ int config_canonical_user(const struct config *, const char *login, char user_r[
 void config_backend_user(const struct config_connector *, const char *user, char name_r[USER_MAX + 1]);
 
 /* What a connector daemon reads from descriptor 4: "key=value" lines with the keys of its section, master_password
- * (read from its file now) instead of the file, then its options. Holds a secret: wipe it. -1: the file cannot be read. */
+ * (read from its file now) instead of the file, then its options. Holds a secret: wipe it. -1: the file is unreadable. */
 int config_connector_settings(const struct config_connector *, struct buffer *settings_r, struct error *error_r);
 
 #endif
