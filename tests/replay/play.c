@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The steps of a transcript, one after the other. */
+#include "tests/replay/play.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/codec/activesync_tokens.h"
+#include "lib/core/log.h"
+#include "lib/core/mem.h"
+#include "tests/replay/backend.h"
+#include "tests/replay/expect.h"
+#include "tests/replay/hook.h"
+
+const char *const way_names[WAYS] = {"plain", "replayed", "postponed", "repeated", "cut"};
+
+enum { ADVANCE_MS = 1000, RESTARTS_MAX = 20 };
+
+/* --- the world goes on ----------------------------------------------------------------------------------------- */
+
+/* Hub and fronts start anew; whoever waited for an answer asks again. */
+static void restart(struct play *play)
+{
+	struct phone_request *request;
+	bool waiting[1000] = {false};
+	size_t at = 0;
+
+	for (request = play->requests; request != NULL; request = request->next)
+		waiting[at++] = request->state == PHONE_WAITING;
+	if (play->world->store != NULL)
+		play->writes += store_memory_commits(play->world->store);
+	world_restart(play->world);
+	at = 0;
+	for (request = play->requests; request != NULL; request = request->next)
+		if (waiting[at++])
+			phone_request_send(request, play->world->fronts[request->front - 1].net);
+	loop_settle(play->world->loop);
+}
+
+void play_settle(struct play *play)
+{
+	loop_settle(play->world->loop);
+	for (unsigned i = 0; play->world->crashed && i < RESTARTS_MAX; i++) {
+		play->is_cut = true;
+		restart(play);
+	}
+}
+
+static void advance(struct play *play, int64_t ms)
+{
+	for (; ms > 0; ms -= ADVANCE_MS) {
+		loop_advance(play->world->loop, ms < ADVANCE_MS ? ms : ADVANCE_MS);
+		play_settle(play);
+	}
+}
+
+static bool all_are_up(const struct world *world)
+{
+	for (unsigned i = 0; i < world->settings.fronts; i++)
+		if (world->fronts[i].front == NULL)
+			return false;
+	return world->hub != NULL;
+}
+
+void play_before_request(struct play *play)
+{
+	if (play->way == WAY_REPLAYED && all_are_up(play->world))
+		restart(play);
+}
+
+static void create_world(struct play *play)
+{
+	if (play->world != NULL)
+		return;
+	play->world = world_create(&play->settings, play->way == WAY_POSTPONED);
+	if (play->way == WAY_CUT)
+		world_cut(play->world, play->cut);
+}
+
+/* --- devices --------------------------------------------------------------------------------------------------- */
+
+struct device *play_device(struct play *play, const char *name, size_t *index_r)
+{
+	size_t index = 0;
+
+	while (index < play->device_count && strcmp(play->devices[index]->name, name) != 0)
+		index++;
+	if (index == play->device_count && index < DEVICES_MAX)
+		play->devices[play->device_count++] = device_create(name);
+	if (index_r != NULL)
+		*index_r = index;
+	return index < DEVICES_MAX ? play->devices[index] : NULL;
+}
+
+static void put_request(struct play *play, struct phone_request *request)
+{
+	struct phone_request **end = &play->requests;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = request;
+}
+
+static void take_request(struct play *play, struct phone_request *request)
+{
+	struct phone_request **link = &play->requests;
+
+	while (*link != request)
+		link = &(*link)->next;
+	*link = request->next;
+	request->next = NULL;
+}
+
+static struct phone_request *oldest(const struct play *play, const struct device *device)
+{
+	struct phone_request *request = play->requests;
+
+	while (request != NULL && request->device != device)
+		request = request->next;
+	return request;
+}
+
+static void send_request(struct play *play, struct phone_request *request)
+{
+	put_request(play, request);
+	phone_request_send(request, play->world->fronts[request->front - 1].net);
+	play_settle(play);
+}
+
+static int apply(struct play *play, struct phone_request *request, struct error *error_r)
+{
+	const struct wbxml_node *sent, *answer;
+
+	if (phone_request_root(request, play->arena, &sent, error_r) < 0)
+		sent = NULL; /* it was meant to be broken */
+	if (phone_answer_root(request, play->arena, &answer, error_r) < 0)
+		return -1;
+	return request->status == 200 ? device_apply(request->device, request->command, sent, answer, error_r) : 0;
+}
+
+int play_exchange(struct play *play, struct device *device, const char *words, const struct wbxml_node **root_r,
+	struct error *error_r)
+{
+	struct step *step = step_of(words, play->arena);
+
+	play_before_request(play);
+	struct phone_request *request = phone_request_create(device, step, 0, play->arena, error_r);
+	if (request == NULL)
+		return -1;
+	send_request(play, request);
+	take_request(play, request);
+	int result = request->state == PHONE_ANSWERED ? apply(play, request, error_r)
+		: error_set(error_r, "device %s got no answer to %s", device->name, words);
+	if (result == 0 && request->status != 200 && request->status != 449)
+		result = error_set(error_r, "device %s: HTTP %u to %s", device->name, request->status, words);
+	if (result == 0)
+		result = phone_answer_root(request, play->arena, root_r, error_r);
+	if (result == 0 && request->status == 449)
+		*root_r = NULL;
+	phone_request_free(&request);
+	return result;
+}
+
+/* --- device steps ---------------------------------------------------------------------------------------------- */
+
+static int device_sends(struct play *play, struct device *device, size_t index, const struct step *step,
+	struct error *error_r)
+{
+	struct phone_request *request;
+
+	play_before_request(play);
+	if (step_has(step, 3, "again")) {
+		const struct phone_request *last = oldest(play, device) != NULL ? oldest(play, device) : play->consumed[index];
+		if (last == NULL)
+			return error_set(error_r, "device %s has sent nothing yet", device->name);
+		request = phone_request_copy(last);
+		request->front = (unsigned)step_number(step, 3, "front", last->front);
+	} else
+		request = phone_request_create(device, step, 3, play->arena, error_r);
+	if (request == NULL)
+		return -1;
+	if (request->front < 1 || request->front > play->world->settings.fronts) {
+		phone_request_free(&request);
+		return error_set(error_r, "there is no such front");
+	}
+	request->step = step;
+	send_request(play, request);
+	return 0;
+}
+
+static bool changes_a_state(const struct phone_request *request)
+{
+	return request->status == 200 && (strcmp(request->command, "Sync") == 0 || strcmp(request->command, "FolderSync") == 0);
+}
+
+/* Whether the request starts a life of its own: key 0. */
+static bool starts_anew(struct phone_request *request, struct arena *arena)
+{
+	const struct wbxml_node *root;
+	struct error error;
+
+	if (phone_request_root(request, arena, &root, &error) < 0 || root == NULL)
+		return false;
+	if (strcmp(node_text(root, AS_FOLDERHIERARCHY_SYNCKEY), "0") == 0)
+		return true;
+	const struct wbxml_node *node = wbxml_node_child(wbxml_node_child(root, AS_AIRSYNC_COLLECTIONS), AS_AIRSYNC_COLLECTION);
+	for (; node != NULL; node = wbxml_node_next(node))
+		if (strcmp(node_text(node, AS_AIRSYNC_SYNCKEY), "0") == 0)
+			return true;
+	return false;
+}
+
+/* The answer is lost: the request comes again with the old key, and must be answered the same. The second answer is
+ * what the device takes in. */
+static int repeat(struct play *play, struct phone_request *request, struct error *error_r)
+{
+	const struct wbxml_node *first, *second;
+
+	if (phone_answer_root(request, play->arena, &first, error_r) < 0)
+		return -1;
+	const char *before = phone_answer_text(request, play->arena);
+	phone_request_send(request, play->world->fronts[request->front - 1].net);
+	play_settle(play);
+	int result = request->state != PHONE_ANSWERED ? error_set(error_r, "the repeated request is not answered")
+		: phone_answer_root(request, play->arena, &second, error_r);
+	if (result == 0 && !expect_same(first, second, starts_anew(request, play->arena))) {
+		result = error_set(error_r, "the repeated request is answered otherwise");
+		buffer_printf(&play->failure, "the first answer was: %s\n", before);
+	}
+	return result;
+}
+
+static void consume(struct play *play, size_t index, struct phone_request *request)
+{
+	take_request(play, request);
+	phone_request_free(&play->consumed[index]);
+	play->consumed[index] = request;
+}
+
+static int compare_with_last(struct play *play, size_t index, struct phone_request *request, struct error *error_r)
+{
+	const struct phone_request *last = play->consumed[index];
+
+	if (request->state != PHONE_ANSWERED || last == NULL)
+		return error_set(error_r, "an answer like the last is expected");
+	if (last->status != request->status || last->body.length != request->body.length ||
+	    (request->body.length != 0 && memcmp(last->body.data, request->body.data, request->body.length) != 0))
+		return error_set(error_r, "the answer is not the same as the last");
+	return 0;
+}
+
+static int take_answer(struct play *play, size_t index, struct phone_request *request, const struct step *step,
+	struct error *error_r)
+{
+	if (play->way == WAY_REPEATED && request->state == PHONE_ANSWERED && changes_a_state(request) &&
+	    repeat(play, request, error_r) < 0)
+		return -1;
+	if (expect_answer(request, step, 3, play->arena, error_r) < 0 || apply(play, request, error_r) < 0)
+		return -1;
+	consume(play, index, request);
+	return 0;
+}
+
+static int device_gets(struct play *play, struct device *device, size_t index, const struct step *step,
+	struct error *error_r)
+{
+	struct phone_request *request = oldest(play, device);
+	const char *word = step->count > 3 ? step->words[3] : "";
+	int result = 0;
+
+	if (request == NULL)
+		return error_set(error_r, "device %s waits for nothing", device->name);
+	if (strcmp(word, "held") == 0)
+		result = request->state == PHONE_WAITING ? 0 : error_set(error_r, "the request is not held");
+	else if (strcmp(word, "closed") == 0 || strcmp(word, "lost") == 0) {
+		enum phone_state wanted = *word == 'c' ? PHONE_LOST : PHONE_ANSWERED;
+		result = request->state == wanted ? 0 : error_set(error_r, "it was not");
+		if (result == 0)
+			consume(play, index, request);
+	} else if (strcmp(word, "same") == 0) {
+		result = compare_with_last(play, index, request, error_r);
+		if (result == 0)
+			consume(play, index, request);
+	} else
+		result = take_answer(play, index, request, step, error_r);
+	if (result < 0)
+		buffer_printf(&play->failure, "what came: %s\n", phone_answer_text(request, play->arena));
+	return result;
+}
+
+static void replace(char **text, const char *with)
+{
+	if (with == NULL)
+		return;
+	free(*text);
+	*text = mem_strdup(with);
+}
+
+static int device_is(struct play *play, struct device *device, size_t index, const struct step *step)
+{
+	const char *version = step_value(step, 2, "version", play->arena);
+
+	replace(&device->user, step_value(step, 2, "user", play->arena));
+	replace(&device->password, step_value(step, 2, "password", play->arena));
+	replace(&device->id, step_value(step, 2, "id", play->arena));
+	if (version != NULL)
+		device->version = (unsigned)(strtod(version, NULL) * 10 + 0.5);
+	if (step_has(step, 2, "ignored"))
+		play->ignored[index] = true;
+	return 0;
+}
+
+static int device_hangs_up(struct play *play, struct device *device, struct error *error_r)
+{
+	struct phone_request *request = oldest(play, device);
+
+	if (request == NULL || request->state != PHONE_WAITING)
+		return error_set(error_r, "device %s does not wait", device->name);
+	take_request(play, request);
+	phone_request_free(&request);
+	play_settle(play);
+	return 0;
+}
+
+static int do_device(struct play *play, const struct step *step, struct error *error_r)
+{
+	size_t index;
+	struct device *device = step->count < 2 ? NULL : play_device(play, step->words[1], &index);
+	const char *verb = step->count > 2 ? step->words[2] : "";
+
+	if (device == NULL)
+		return error_set(error_r, "which device?");
+	if (strcmp(verb, ">") == 0)
+		return device_sends(play, device, index, step, error_r);
+	if (strcmp(verb, "<") == 0)
+		return device_gets(play, device, index, step, error_r);
+	if (strcmp(verb, "knows") == 0)
+		return play_learn(play, device, step->count > 3 ? step->words[3] : NULL, error_r);
+	if (strcmp(verb, "hangs") == 0)
+		return device_hangs_up(play, device, error_r);
+	return device_is(play, device, index, step);
+}
+
+/* --- other steps ----------------------------------------------------------------------------------------------- */
+
+static int do_settings(struct play *play, const struct step *step, struct error *error_r)
+{
+	struct world_settings *settings = &play->settings;
+	const char *hook = step_value(step, 1, "hook", play->arena);
+
+	if (play->world != NULL)
+		return error_set(error_r, "settings come first");
+	settings->limits.heartbeat_min_s = (unsigned)step_number(step, 1, "heartbeat_min", settings->limits.heartbeat_min_s);
+	settings->limits.heartbeat_max_s = (unsigned)step_number(step, 1, "heartbeat_max", settings->limits.heartbeat_max_s);
+	settings->limits.max_folders = (unsigned)step_number(step, 1, "max_folders", settings->limits.max_folders);
+	settings->limits.window_max = (unsigned)step_number(step, 1, "window_max", settings->limits.window_max);
+	settings->limits.max_devices = (unsigned)step_number(step, 1, "max_devices", settings->limits.max_devices);
+	settings->recheck_s = (unsigned)step_number(step, 1, "recheck", settings->recheck_s);
+	settings->fronts = (unsigned)step_number(step, 1, "fronts", settings->fronts);
+	settings->policy.required = step_has(step, 1, "policy");
+	if (hook != NULL)
+		settings->hook = strcmp(hook, "yes") == 0 ? HUB_HOOK_YES : strcmp(hook, "no") == 0 ? HUB_HOOK_NO : HUB_HOOK_AUTO;
+	return settings->fronts >= 1 && settings->fronts <= WORLD_FRONTS_MAX ? 0 : error_set(error_r, "so many fronts?");
+}
+
+/* policy required|free [password] [length=N]: the admin changes it and starts everything anew. */
+static int do_policy(struct play *play, const struct step *step, struct error *error_r)
+{
+	struct policy_settings policy = {.required = step_has(step, 1, "required"), .password = step_has(step, 1, "password"),
+		.password_min_length = (unsigned)step_number(step, 1, "length", 0)};
+
+	(void)error_r;
+	world_set_policy(play->world, &policy);
+	restart(play);
+	return 0;
+}
+
+static int do_backend(struct play *play, const struct step *step, struct error *error_r)
+{
+	int result = backend_do(play->world->mailboxes, play->world->loop, step, 2, play->arena, error_r);
+
+	play_settle(play);
+	return result;
+}
+
+static int do_hook(struct play *play, const struct step *step, struct error *error_r)
+{
+	int result = hook_tell(play->world, step, 2, play->arena, error_r);
+
+	play_settle(play);
+	return result;
+}
+
+static int do_process(struct play *play, const struct step *step, struct error *error_r)
+{
+	static const struct { const char *process, *verb; void (*act)(struct world *); } acts[] = {
+		{"hub", "kill", world_hub_kill}, {"hub", "start", world_hub_start},
+		{"connector", "kill", world_connector_kill}, {"connector", "start", world_connector_start},
+	};
+	struct world *world = play->world;
+	const char *verb = step->words[step->count - 1];
+	unsigned number = step->count > 2 ? (unsigned)strtoul(step->words[1], NULL, 10) : 0;
+	size_t act = 0;
+
+	while (act < sizeof acts / sizeof *acts && (strcmp(acts[act].process, step->words[0]) != 0 ||
+	       strcmp(acts[act].verb, verb) != 0))
+		act++;
+	if (act < sizeof acts / sizeof *acts) {
+		if (acts[act].act == world_hub_kill && world->store != NULL)
+			play->writes += store_memory_commits(world->store);
+		acts[act].act(world);
+	} else if (strcmp(step->words[0], "connector") == 0 && strcmp(verb, "hang") == 0)
+		world_connector_hold(world, true);
+	else if (strcmp(step->words[0], "connector") == 0 && strcmp(verb, "resume") == 0)
+		world_connector_hold(world, false);
+	else if (strcmp(step->words[0], "front") == 0 && number >= 1 && number <= world->settings.fronts)
+		(strcmp(verb, "kill") == 0 ? world_front_kill : world_front_start)(world, number);
+	else
+		return error_set(error_r, "no process can do that");
+	play_settle(play);
+	return 0;
+}
+
+/* store cut N: as the way "cut" does, in a play of any other way. */
+static int do_store(struct play *play, const struct step *step, struct error *error_r)
+{
+	if (step->count != 3 || strcmp(step->words[1], "cut") != 0)
+		return error_set(error_r, "\"store cut N\"");
+	if (play->way != WAY_CUT)
+		world_cut(play->world, (unsigned)strtoul(step->words[2], NULL, 10));
+	return 0;
+}
+
+static int do_time(struct play *play, const struct step *step, struct error *error_r)
+{
+	char *unit;
+	int64_t time = step->count < 2 ? 0 : strtol(step->words[1], &unit, 10);
+
+	if (time <= 0)
+		return error_set(error_r, "\"time +600s\", ms, s, m, h or d");
+	advance(play, strcmp(unit, "ms") == 0 ? time : time * 1000 * (*unit == 'm' ? 60 : *unit == 'h' ? 3600
+		: *unit == 'd' ? 86400 : 1));
+	return 0;
+}
+
+/* log "PATTERN": a line like this was written since the last such step. Only what is played plainly is looked at. */
+static int do_log(struct play *play, const struct step *step, struct error *error_r)
+{
+	const char *pattern = arena_printf(play->arena, "*%s*", word_unquote(step->count < 2 ? "" : step->words[1], play->arena));
+	bool found = play->way != WAY_PLAIN;
+	char *rest = arena_strdup(play->arena, buffer_string(&play->log)), *line;
+
+	while (!found && (line = strsep(&rest, "\n")) != NULL)
+		found = fnmatch(pattern, line, 0) == 0;
+	if (fnmatch(pattern, play->unexpected, 0) == 0)
+		*play->unexpected = '\0';
+	buffer_release(&play->log);
+	return found ? 0 : error_set(error_r, "no such line was logged");
+}
+
+static int do_nothing(struct play *play, const struct step *step, struct error *error_r)
+{
+	(void)play;
+	(void)step;
+	(void)error_r;
+	return 0;
+}
+
+static const struct {
+	const char *noun;
+	bool before_world;
+	int (*act)(struct play *, const struct step *, struct error *error_r);
+} nouns[] = {
+	{"settings", true, do_settings}, {"without", true, do_nothing}, {"device", false, do_device},
+	{"backend", false, do_backend}, {"hook", false, do_hook}, {"hub", false, do_process}, {"front", false, do_process},
+	{"connector", false, do_process}, {"store", false, do_store}, {"time", false, do_time}, {"log", false, do_log},
+	{"policy", false, do_policy},
+};
+
+static int do_step(struct play *play, const struct step *step, struct error *error_r)
+{
+	for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++) {
+		if (strcmp(nouns[i].noun, step->words[0]) != 0)
+			continue;
+		if (!nouns[i].before_world)
+			create_world(play);
+		return nouns[i].act(play, step, error_r);
+	}
+	return error_set(error_r, "who is \"%s\"?", step->words[0]);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------- */
+
+static void take_log(enum log_level level, const char *line, void *data)
+{
+	struct play *play = data;
+
+	buffer_printf(&play->log, "%s\n", line);
+	if (level == LOG_LEVEL_ERROR && *play->unexpected == '\0')
+		snprintf(play->unexpected, sizeof play->unexpected, "%s", line);
+}
+
+/* "without cut,replayed": the transcript says in a comment why. */
+static bool is_without(const struct play *play, struct arena *arena)
+{
+	for (size_t i = 0; i < play->script->count; i++) {
+		const struct step *step = &play->script->steps[i];
+		const char *list = strcmp(step->words[0], "without") == 0 && step->count > 1 ? step->words[1] : NULL, *name;
+		while ((name = word_list_next(&list, arena)) != NULL)
+			if (strcmp(name, way_names[play->way]) == 0)
+				return true;
+	}
+	return false;
+}
+
+static void tell_failure(struct play *play, const char *where, const char *why)
+{
+	struct buffer told = play->failure;
+
+	play->failure = BUFFER_EMPTY;
+	buffer_printf(&play->failure, "%s\n    %s\n%s", where, why, buffer_string(&told));
+	buffer_release(&told);
+	if (play->log.length > 0)
+		buffer_printf(&play->failure, "the log since then:\n%s", buffer_string(&play->log));
+}
+
+static int run(struct play *play)
+{
+	struct error error = {""};
+
+	for (size_t i = 0; i < play->script->count; i++) {
+		const struct step *step = &play->script->steps[i];
+		int result = do_step(play, step, &error);
+		if (result == 0 && *play->unexpected != '\0')
+			result = error_set(&error, "an error was logged: %.200s", play->unexpected);
+		if (result < 0 && !(i + 1 < play->script->count && strcmp(play->script->steps[i + 1].words[0], "log") == 0 &&
+		    *play->unexpected != '\0')) {
+			tell_failure(play, arena_printf(play->arena, "%s:%u: %s", play->script->path, step->line, step->text), error.text);
+			return -1;
+		}
+	}
+	create_world(play);
+	if (play_finish(play, &error) < 0) {
+		tell_failure(play, arena_printf(play->arena, "%s: at the end", play->script->path), error.text);
+		return -1;
+	}
+	return 0;
+}
+
+static void clean_up(struct play *play)
+{
+	while (play->requests != NULL) {
+		struct phone_request *request = play->requests;
+		take_request(play, request);
+		phone_request_free(&request);
+	}
+	for (size_t i = 0; i < DEVICES_MAX; i++) {
+		phone_request_free(&play->consumed[i]);
+		device_free(&play->devices[i]);
+	}
+	if (play->world != NULL && play->world->store != NULL)
+		play->writes += store_memory_commits(play->world->store);
+	world_free(&play->world);
+}
+
+bool play_script(const struct script *script, enum way way, unsigned cut, bool *skipped_r, unsigned *writes_r,
+	struct buffer *failure_r)
+{
+	struct play play = {.script = script, .way = way, .cut = cut, .settings = world_settings_default};
+	int result = 0;
+
+	play.arena = arena_create(0);
+	log_set_sink(take_log, &play);
+	*skipped_r = is_without(&play, play.arena);
+	if (!*skipped_r)
+		result = run(&play);
+	clean_up(&play);
+	log_set_sink(NULL, NULL);
+	*failure_r = play.failure;
+	*writes_r = play.writes;
+	buffer_release(&play.log);
+	arena_free(&play.arena);
+	return result == 0;
+}
