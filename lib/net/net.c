@@ -14,6 +14,7 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/core/stream_internal.h"
+#include "lib/net/net_internal.h"
 
 struct place {
 	struct place *next;
@@ -95,6 +96,13 @@ static struct place *find_or_add(struct net *net, const char *name)
 void net_add_listener(struct net *net, const char *name, int fd)
 {
 	find_or_add(net, name)->fd = fd;
+}
+
+int net_place_fd(struct net *net, const char *name)
+{
+	const struct place *place = find(net, name);
+
+	return place == NULL ? -1 : place->fd;
 }
 
 void net_add_path(struct net *net, const char *name, const char *path)

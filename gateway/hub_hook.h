@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* How hints come in: gateway/hub_hook.c (the socket), hub_spool.c, hub_datagram.c; and who may say what (hub_speaker.c). */
+#ifndef BELFRY_GATEWAY_HUB_HOOK_H
+#define BELFRY_GATEWAY_HUB_HOOK_H
+
+#include "gateway/hub_internal.h"
+
+enum {
+	HOOK_OPEN_MAX = 1024,          /* connections at once; the rest waits in the socket's backlog */
+	HOOK_TIME_MS = 5000,           /* a hook writes at once; one that does not is cut off */
+	HOOK_SPEAKERS_MAX = 4096,      /* users of the machine who spoke for themselves lately */
+	HOOK_NAME_TTL_S = 600,         /* how long the name of a uid is believed */
+	HOOK_WAITING_MAX = 64,         /* lines of one speaker that wait for his name */
+	HOOK_COMPLAIN_S = 60,          /* a speaker's refused hints are logged once in this time */
+	HOOK_SPOOL_LOOK_MS = 1000,     /* the spool is looked at this often: it is for when the hub was away */
+	HOOK_SPOOL_BATCH = 256,        /* files a look; with more there is a next look soon */
+	HOOK_NONCES_MAX = 65536        /* of datagrams within the window: 1,000 a second for a minute */
+};
+
+struct hub_speakers;
+
+struct hub_hooks {
+	struct hub *hub;
+	struct listener *listener;
+	struct deferred change;        /* listens or stops listening, by how many are open */
+	struct hook *first, **last;    /* open connections, the oldest first */
+	unsigned open;
+	struct hub_speakers *speakers;
+	struct hub_spool *spool;
+	struct hub_datagrams *datagrams;
+};
+
+/* --- hub_speaker.c ---------------------------------------------------------------------------------------------- */
+
+struct hub_speakers *hub_speakers_create(struct hub *);
+void hub_speakers_free(struct hub_speakers **);
+/* This uid says so: routed, held back until his name is known, or refused (and counted). */
+void hub_speaker_says(struct hub_speakers *, uid_t uid, const struct hint *);
+/* A line that is no hint, from him. */
+void hub_speaker_babbles(struct hub_speakers *, uid_t uid, const char *why);
+
+/* --- hub_spool.c, hub_datagram.c ---------------------------------------------------------------------------------- */
+
+/* NULL with error_r. */
+struct hub_spool *hub_spool_start(struct hub_hooks *, struct error *error_r);
+void hub_spool_stop(struct hub_spool **);
+
+struct hub_datagrams *hub_datagrams_start(struct hub_hooks *, struct error *error_r);
+void hub_datagrams_stop(struct hub_datagrams **);
+/* One has come. */
+void hub_datagrams_take(struct hub_datagrams *, const void *bytes, size_t length, const char *from);
+
+#endif
