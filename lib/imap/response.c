@@ -28,6 +28,8 @@ static bool may_have_literals(const char *line, size_t length)
 	return true;
 }
 
+enum { LITERAL_DIGITS_MAX = 9 }; /* more are over any limit: the count is then just huge */
+
 /* The count of a literal at the end of a line (without its line end): {12} or {12+}; -1: none. */
 static ssize_t literal_at_end(const char *line, size_t length)
 {
@@ -40,13 +42,11 @@ static ssize_t literal_at_end(const char *line, size_t length)
 	size_t digits_end = at;
 	while (at > 0 && line[at - 1] >= '0' && line[at - 1] <= '9') {
 		at--;
-		if (digits_end - at > 9) /* far over the limit already */
-			count = IMAP_RESPONSE_MAX + 1;
+		if (digits_end - at > LITERAL_DIGITS_MAX)
+			count = SIZE_MAX / 4;
 		else
 			count += (size_t)(line[at] - '0') * factor;
 		factor *= 10;
-		if (count > IMAP_RESPONSE_MAX)
-			count = IMAP_RESPONSE_MAX + 1;
 	}
 	return at < digits_end && at > 0 && line[at - 1] == '{' ? (ssize_t)count : -1;
 }
@@ -62,12 +62,14 @@ static size_t without_line_end(const char *line, size_t length)
 
 ssize_t imap_framer_next(struct imap_framer *framer, const char *bytes, size_t length)
 {
+	size_t max = framer->max != 0 ? framer->max : IMAP_RESPONSE_MAX;
+
 	for (;;) {
 		const char *end = framer->scanned < length ? memchr(bytes + framer->scanned, '\n', length - framer->scanned) : NULL;
-		if (end == NULL || (size_t)(end - bytes) >= IMAP_RESPONSE_MAX) {
+		if (end == NULL || (size_t)(end - bytes) >= max) {
 			if (framer->scanned < length)
 				framer->scanned = length;
-			return length >= IMAP_RESPONSE_MAX || framer->scanned > IMAP_RESPONSE_MAX ? -1 : 0;
+			return length >= max || framer->scanned > max ? -1 : 0;
 		}
 		size_t line_length = without_line_end(bytes + framer->line, (size_t)(end + 1 - bytes) - framer->line);
 		if (framer->line == 0)
@@ -75,7 +77,7 @@ ssize_t imap_framer_next(struct imap_framer *framer, const char *bytes, size_t l
 		ssize_t literal = framer->has_literals ? literal_at_end(bytes + framer->line, line_length) : -1;
 		size_t next = (size_t)(end + 1 - bytes);
 		if (literal < 0) {
-			*framer = (struct imap_framer){0};
+			*framer = (struct imap_framer){.max = framer->max};
 			return (ssize_t)next;
 		}
 		framer->line = framer->scanned = next + (size_t)literal;
@@ -351,6 +353,12 @@ unsigned imap_capabilities_parse(struct imap_text list)
 		{"LOGINDISABLED", IMAP_CAP_LOGINDISABLED},
 		{"AUTH=PLAIN", IMAP_CAP_AUTH_PLAIN},
 		{"SASL-IR", IMAP_CAP_SASL_IR},
+		{"ESEARCH", IMAP_CAP_ESEARCH},
+		{"UIDPLUS", IMAP_CAP_UIDPLUS},
+		{"MOVE", IMAP_CAP_MOVE},
+		{"SPECIAL-USE", IMAP_CAP_SPECIAL_USE},
+		{"LIST-EXTENDED", IMAP_CAP_LIST_EXTENDED},
+		{"UNSELECT", IMAP_CAP_UNSELECT},
 	};
 	unsigned set = 0;
 

@@ -14,8 +14,8 @@
 
 #include "lib/core/buffer.h"
 
-/* A response with its literals. A watching client asks for nothing long; the longest is a CAPABILITY or an odd
- * server's FETCH with all keywords. */
+/* A response with its literals, unless the framer has another limit. A watching client asks for nothing long; the
+ * longest is a CAPABILITY or an odd server's FETCH with all keywords. */
 enum { IMAP_RESPONSE_MAX = 64 * 1024 };
 
 struct imap_text {
@@ -33,10 +33,11 @@ struct imap_framer {
 	size_t line;    /* where the current line starts */
 	size_t scanned; /* from there on nothing was looked at */
 	bool has_literals; /* the response is of a kind that may have literals (RFC 3501 §9: not resp-text) */
+	size_t max;        /* stays: for who asks for mails and lists; 0: IMAP_RESPONSE_MAX */
 };
 
 /* The length of the first whole response, its CRLF and literals included; the framer then starts anew. 0: there is
- * more to come. -1: longer than IMAP_RESPONSE_MAX. `bytes` always starts at the response's first byte. */
+ * more to come. -1: longer than allowed. `bytes` always starts at the response's first byte. */
 ssize_t imap_framer_next(struct imap_framer *, const char *bytes, size_t length);
 
 /* --- what kind it is ------------------------------------------------------------------------------------------- */
@@ -95,7 +96,9 @@ int imap_status_parse(struct imap_text rest, struct imap_status *status_r, struc
 
 enum imap_capability {
 	IMAP_CAP_IDLE = 1, IMAP_CAP_NOTIFY = 2, IMAP_CAP_CONDSTORE = 4, IMAP_CAP_ENABLE = 8, IMAP_CAP_STARTTLS = 16,
-	IMAP_CAP_LOGINDISABLED = 32, IMAP_CAP_AUTH_PLAIN = 64, IMAP_CAP_SASL_IR = 128, IMAP_CAP_QRESYNC = 256
+	IMAP_CAP_LOGINDISABLED = 32, IMAP_CAP_AUTH_PLAIN = 64, IMAP_CAP_SASL_IR = 128, IMAP_CAP_QRESYNC = 256,
+	IMAP_CAP_ESEARCH = 512, IMAP_CAP_UIDPLUS = 1024, IMAP_CAP_MOVE = 2048, IMAP_CAP_SPECIAL_USE = 4096,
+	IMAP_CAP_LIST_EXTENDED = 8192, IMAP_CAP_UNSELECT = 16384
 };
 /* A set of enum imap_capability from a list of atoms; QRESYNC implies CONDSTORE and ENABLE (RFC 7162 §3.2.3). */
 unsigned imap_capabilities_parse(struct imap_text list);
