@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Content transfer encodings (RFC 2045 section 6), decoded as far as there is sense in the bytes. */
+#ifndef BELFRY_CONNECTORS_MAIL_TRANSFER_H
+#define BELFRY_CONNECTORS_MAIL_TRANSFER_H
+
+#include <stdint.h>
+
+#include "connectors/mail/slice.h"
+#include "lib/core/buffer.h"
+
+enum transfer { TRANSFER_IDENTITY, TRANSFER_BASE64, TRANSFER_QUOTED_PRINTABLE };
+
+/* From a Content-Transfer-Encoding; anything unknown is the identity. */
+enum transfer transfer_from_name(struct slice name);
+/* Appends the octets. Foreign bytes in base64 are skipped, broken escapes stay as they are. */
+void transfer_append(struct buffer *, enum transfer, struct slice encoded);
+/* Q of RFC 2047 section 4.2: as quoted-printable, and _ is a space. */
+void transfer_append_q(struct buffer *, struct slice encoded);
+/* How long the content is that takes so many octets encoded: estimated. */
+uint64_t transfer_decoded_size(enum transfer, uint64_t encoded_bytes);
+
+#endif
