@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of the worker share. */
+#ifndef BELFRY_CONNECTORS_IMAP_WORKER_INTERNAL_H
+#define BELFRY_CONNECTORS_IMAP_WORKER_INTERNAL_H
+
+#include "connectors/imap/session.h"
+#include "connectors/imap/worker.h"
+#include "connectors/imap/worker_link.h"
+#include "lib/core/arena.h"
+#include "lib/ipc/connector.pb-c.h"
+
+typedef Belfry__Connector__Response worker_response;
+typedef Belfry__Connector__Status worker_status;
+
+/* One request while it is being done. */
+struct worker_call {
+	struct worker_link *link;
+	struct board *board;
+	struct session *session;
+	struct arena *arena;             /* of this request */
+	const Belfry__Worker__WorkerRequest *request;
+	const struct imap_settings *settings;
+	SSL_CTX *tls;
+	Belfry__Worker__Outcome login;   /* told with the first answer */
+};
+
+/* Each does its request and sends all its answers. A session that breaks is left marked as broken. */
+void worker_list(struct worker_call *);
+void worker_survey(struct worker_call *);
+void worker_fetch(struct worker_call *);
+void worker_apply(struct worker_call *);
+
+/* A new session in place of a broken one. NULL with error_r: call->session is as it was. */
+struct session *worker_reopen(struct worker_call *, struct error *error_r);
+
+/* A response with the front's id, in the arena. */
+worker_response *worker_response_create(struct worker_call *);
+/* Sends it; fd -1: without a descriptor (else it stays the caller's). */
+void worker_answer(struct worker_call *, worker_response *, bool is_last, int fd);
+/* The only answer: a status and why. */
+void worker_refuse(struct worker_call *, worker_status, const char *why);
+/* What it means for the request that the server answered so. */
+worker_status worker_status_of(enum session_answer, const struct error *said);
+
+/* Appends ids as an IMAP set, "1:3,7". */
+void worker_append_range(struct buffer *set, uint64_t first, uint64_t last);
+/* Flag bits of the contract from what stands in FLAGS (…), behind its parenthesis; other keywords to keyword(). */
+uint32_t worker_read_flags(struct imap_cursor *, void (*keyword)(struct imap_text, void *), void *data);
+/* Skips a value that may be a list, however deep; false: there is none. */
+bool worker_skip_value(struct imap_cursor *);
+
+#endif

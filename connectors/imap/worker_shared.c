@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Small pieces that several requests need. */
+#include "connectors/imap/worker_internal.h"
+
+void worker_append_range(struct buffer *set, uint64_t first, uint64_t last)
+{
+	if (set->length > 0)
+		buffer_append_byte(set, ',');
+	buffer_printf(set, first == last ? "%llu" : "%llu:%llu", (unsigned long long)first, (unsigned long long)last);
+}
+
+uint32_t worker_read_flags(struct imap_cursor *cursor, void (*keyword)(struct imap_text, void *), void *data)
+{
+	static const struct { const char *name; uint32_t flag; } known[] = {
+		{"\\Seen", BELFRY__CONNECTOR__FLAG__SEEN},
+		{"\\Flagged", BELFRY__CONNECTOR__FLAG__FLAGGED},
+		{"\\Answered", BELFRY__CONNECTOR__FLAG__ANSWERED},
+		{"$Forwarded", BELFRY__CONNECTOR__FLAG__FORWARDED},
+		{"\\Deleted", BELFRY__CONNECTOR__FLAG__DELETED},
+		{"\\Draft", BELFRY__CONNECTOR__FLAG__DRAFT},
+	};
+	struct imap_token token;
+	uint32_t flags = 0;
+
+	while ((token = imap_token_next(cursor)).kind == IMAP_ATOM) {
+		size_t i = 0;
+
+		while (i < sizeof known / sizeof *known && !imap_text_is(token.text, known[i].name))
+			i++;
+		if (i < sizeof known / sizeof *known)
+			flags |= known[i].flag;
+		else if (keyword != NULL && token.text.bytes[0] != '\\' && token.text.bytes[0] != '$')
+			keyword(token.text, data);
+	}
+	return flags;
+}
+
+bool worker_skip_value(struct imap_cursor *cursor)
+{
+	unsigned depth = 0;
+
+	do {
+		switch (imap_token_next(cursor).kind) {
+		case IMAP_END: case IMAP_BROKEN: return false;
+		case IMAP_OPEN: depth++; break;
+		case IMAP_CLOSE:
+			if (depth == 0)
+				return false;
+			depth--;
+			break;
+		default: break;
+		}
+	} while (depth > 0);
+	return true;
+}
