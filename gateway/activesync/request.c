@@ -100,7 +100,8 @@ void request_commit(struct request *request, Belfry__Role__Write **writes, size_
 	Belfry__Role__Commit commit = BELFRY__ROLE__COMMIT__INIT;
 	Belfry__Role__Write **all = arena_alloc(request->arena, (count + 1) * sizeof *all);
 
-	memcpy(all, writes, count * sizeof *all);
+	if (count != 0)
+		memcpy(all, writes, count * sizeof *all);
 	if (request->device_changed)
 		all[count++] = request_write(request, "device", &request->device_record->base);
 	principal.user = (char *)request->user;
