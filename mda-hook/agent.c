@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Runs the delivery agent and ends as it did. */
+/* Running the real delivery agent. */
 #include "mda-hook/agent.h"
 
 #include <errno.h>
@@ -12,70 +12,69 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t agent_pid;
+/* What a mail server or an admin sends to end a delivery; SIGKILL reaches the agent by its process group. */
+static const int passed_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2};
+enum { PASSED = sizeof passed_signals / sizeof passed_signals[0] };
 
-static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM};
-enum { PASSED_ON = sizeof passed_on / sizeof *passed_on };
+static volatile sig_atomic_t agent;
 
 static void pass_on(int number)
 {
-	if (agent_pid > 0)
-		kill((pid_t)agent_pid, number);
+	if (agent > 0)
+		kill((pid_t)agent, number);
 }
 
-static void catch_signals(sigset_t *before_r)
+static _Noreturn void execute(char *const argv[])
 {
-	struct sigaction action = {.sa_handler = pass_on};
-	sigset_t all;
-
-	sigemptyset(&all);
-	for (int i = 0; i < PASSED_ON; i++) {
-		sigaction(passed_on[i], &action, NULL);
-		sigaddset(&all, passed_on[i]);
-	}
-	sigprocmask(SIG_BLOCK, &all, before_r); /* until the agent's pid is known */
-}
-
-static void become(char *const *command, const sigset_t *mask)
-{
-	for (int i = 0; i < PASSED_ON; i++)
-		signal(passed_on[i], SIG_DFL);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	execvp(command[0], command);
-	fprintf(stderr, "belfry-hook: cannot run %s: %s\n", command[0], strerror(errno));
+	execvp(argv[0], argv);
+	fprintf(stderr, "belfry-hook: cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(EX_TEMPFAIL);
 }
 
-int agent_run(char *const *command)
+/* Signals that come between the fork and the handlers wait, so that none is lost or ends us alone. */
+int agent_run(char *const argv[])
 {
-	sigset_t before;
+	struct sigaction handler = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+	sigset_t passed, before;
 	int status;
 
-	signal(SIGCHLD, SIG_DFL); /* an ignored one would take the exit status from us */
-	catch_signals(&before);
+	sigemptyset(&passed);
+	sigemptyset(&handler.sa_mask);
+	for (int i = 0; i < PASSED; i++)
+		sigaddset(&passed, passed_signals[i]);
+	sigprocmask(SIG_BLOCK, &passed, &before);
+	signal(SIGCHLD, SIG_DFL); /* an ignored one would take the status from us */
 	pid_t pid = fork();
-	if (pid == 0)
-		become(command, &before);
-	agent_pid = pid;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (pid < 0) {
-		fprintf(stderr, "belfry-hook: fork: %s\n", strerror(errno));
-		return W_EXITCODE(EX_TEMPFAIL, 0);
+	if (pid <= 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		execute(argv);
 	}
+	agent = pid;
+	for (int i = 0; i < PASSED; i++) {
+		struct sigaction old;
+		if (sigaction(passed_signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(passed_signals[i], &handler, NULL);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return W_EXITCODE(EX_TEMPFAIL, 0);
-	agent_pid = 0;
+			_exit(EX_TEMPFAIL);
+	agent = 0;
 	return status;
 }
 
-void agent_exit_like(int wait_status)
+_Noreturn void agent_end(int status)
 {
-	if (WIFSIGNALED(wait_status)) {
-		const struct rlimit none = {0, 0}; /* the agent's core is enough */
-		setrlimit(RLIMIT_CORE, &none);
-		signal(WTERMSIG(wait_status), SIG_DFL);
-		raise(WTERMSIG(wait_status));
-	}
-	exit(WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EX_TEMPFAIL);
+	struct rlimit none = {0, 0};
+	sigset_t one;
+
+	if (!WIFSIGNALED(status))
+		exit(WEXITSTATUS(status));
+	setrlimit(RLIMIT_CORE, &none); /* the agent has left one already */
+	signal(WTERMSIG(status), SIG_DFL);
+	sigemptyset(&one);
+	sigaddset(&one, WTERMSIG(status));
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	raise(WTERMSIG(status));
+	_exit(128 + WTERMSIG(status));
 }
