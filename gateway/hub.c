@@ -83,7 +83,8 @@ struct hub *hub_start(struct net *net, const struct hub_settings *settings, stru
 	hub->ring = hub_ring_create(settings->events_max == 0 ? HUB_EVENTS_MAX : settings->events_max);
 	hub_sweep_start(hub);
 	hub_instances_start(hub);
-	if (hub_fronts_start(hub, error_r) < 0 || hub_hooks_start(hub, error_r) < 0)
+	if (hub_fronts_start(hub, error_r) < 0 || hub_hooks_start(hub, error_r) < 0 ||
+	    hub_control_start(hub, error_r) < 0)
 		hub_stop(&hub);
 	return hub;
 }
@@ -95,6 +96,7 @@ void hub_stop(struct hub **owner)
 	if (hub == NULL)
 		return;
 	hub->is_stopping = true;
+	hub_control_stop(hub);
 	hub_hooks_stop(hub);
 	hub_fronts_stop(hub);
 	hub_instances_stop(hub);

@@ -2,7 +2,6 @@
 /* A ring of events, each in one piece of memory with its strings behind it. */
 #include "gateway/hub_ring.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +64,12 @@ void hub_ring_note(struct hub_ring *ring, int64_t now_ms, const struct hub_event
 	free(ring->entries[ring->next]);
 	ring->entries[ring->next] = entry;
 	ring->next = (ring->next + 1) % ring->size;
+}
+
+size_t hub_ring_size(const struct hub_ring *ring, bool *is_full_r)
+{
+	*is_full_r = ring->entries[ring->next] != NULL;
+	return ring->size;
 }
 
 static const char *string_of(const struct entry *entry, size_t which)

@@ -3,11 +3,12 @@
 #ifndef BELFRY_GATEWAY_HUB_RING_H
 #define BELFRY_GATEWAY_HUB_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum hub_event_kind {
-	EVENT_HINT,          /* a hint came */
+	EVENT_HINT,          /* a hint came; text: of what event, number: enum hub_hint_fate */
 	EVENT_HINT_REFUSED,  /* text: why */
 	EVENT_ASKED,         /* the connector was asked about number collections */
 	EVENT_SAME,          /* it said: same as the device has; number: how often before */
@@ -22,6 +23,8 @@ enum hub_event_kind {
 	EVENT_ORPHANED,      /* its front died */
 	EVENT_KINDS
 };
+
+enum hub_hint_fate { HINT_WANTED, HINT_OF_ANOTHER_COLLECTION, HINT_OF_NOBODY };
 
 /* Strings may be NULL, which is "". */
 struct hub_event {
@@ -38,6 +41,8 @@ struct hub_ring *hub_ring_create(size_t events_max);
 void hub_ring_free(struct hub_ring **);
 void hub_ring_note(struct hub_ring *, int64_t now_ms, const struct hub_event *);
 /* Those of the user and device (NULL: any), the oldest first. What is passed is valid during the call. */
+/* How many are kept at the most, and whether older ones were overwritten. */
+size_t hub_ring_size(const struct hub_ring *, bool *is_full_r);
 void hub_ring_each(const struct hub_ring *, const char *user, const char *device,
 	void (*each)(const struct hub_event *, void *data), void *data);
 

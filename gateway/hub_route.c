@@ -476,23 +476,23 @@ static void hint_collection(uint32_t collection, void *data)
 	park_flag(user, collection, PARK_ASK | PARK_HINTED, 0);
 }
 
-static void remember_news(struct hub *hub, struct hub_busy *busy, const struct hint *hint)
+static struct hub_news hint_news(struct hub *hub, const struct hint *hint)
 {
-	struct hub_news *news = &busy->news;
+	struct hub_news news = {.happened_us = hub_now_us(hub)};
 
-	snprintf(news->source, sizeof news->source, "%s", *hint->source == '\0' ? "hook" : hint->source);
-	snprintf(news->id, sizeof news->id, "%s", hint->id);
+	snprintf(news.source, sizeof news.source, "%s", *hint->source == '\0' ? "hook" : hint->source);
+	snprintf(news.id, sizeof news.id, "%s", hint->id);
 	if (*hint->id == '\0')
-		hint_new_id(news->id);
-	news->happened_us = hub_now_us(hub);
+		hint_new_id(news.id);
+	return news;
 }
 
 static void note_hint(struct hub *hub, const char *user, const struct hint *hint, const struct hub_news *news,
-	const char *text)
+	enum hub_hint_fate fate)
 {
 	hub_note(hub, &(struct hub_event){
 		.kind = EVENT_HINT, .user = user, .collection = hint->mailbox, .source = news->source, .id = news->id,
-		.text = text,
+		.text = hint_event_name(hint->event), .number = fate,
 	});
 }
 
@@ -514,7 +514,7 @@ static void hint_user(struct hub_instance *instance, struct park_user *user, con
 		router_health_amend(&instance->health);
 		instance->missed_user[0] = '\0';
 	}
-	remember_news(hub, busy, hint);
+	busy->news = hint_news(hub, hint);
 	if (*hint->mailbox == '\0') {
 		park_each_collection(user, 0, false, hint_collection, &hinted);
 	} else {
@@ -523,7 +523,7 @@ static void hint_user(struct hub_instance *instance, struct park_user *user, con
 		if (collection != 0 && park_has(user, collection))
 			hint_collection(collection, &hinted);
 	}
-	note_hint(hub, user->name, hint, &busy->news, hinted.is_wanted ? NULL : "nobody waits for this collection");
+	note_hint(hub, user->name, hint, &busy->news, hinted.is_wanted ? HINT_WANTED : HINT_OF_ANOTHER_COLLECTION);
 	busy->retries = 0;
 	if (hinted.proved) {
 		hub_source(hub, busy->news.source)->proven++;
@@ -538,6 +538,7 @@ void hub_route_hint(struct hub *hub, const char *name, const struct hint *hint)
 	struct hub_source_counters *source = hub_source(hub, *hint->source == '\0' ? "hook" : hint->source);
 	struct hub_instance *instance;
 	struct park_user *user = hub_user_find(hub, name, &instance);
+	struct hub_news news;
 
 	source->told++;
 	log_trace(LOG_HOOK, name, NULL, "user=%s event=%s mailbox=%s uid=%llu change=%s source=%s", log_quote(name),
@@ -548,5 +549,6 @@ void hub_route_hint(struct hub *hub, const char *name, const struct hint *hint)
 		return;
 	}
 	source->unwanted++;
-	note_hint(hub, name, hint, &(struct hub_news){0}, "nobody waits");
+	news = hint_news(hub, hint);
+	note_hint(hub, name, hint, &news, HINT_OF_NOBODY);
 }

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * belfryctl: asks the hub over its control socket (gateway/hub_control.h) and shows the answer as text or JSON.
+ * Exit status: 0 done, 1 the hub said no, 2 wrong usage, 3 the hub cannot be reached.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "gateway/hub_control.h"
+#include "lib/core/buffer.h"
+#include "lib/core/mem.h"
+
+#define DEFAULT_SOCKET BELFRY_RUNSTATEDIR "/belfry/control.sock"
+
+enum { STATUS_DONE = 0, STATUS_REFUSED = 1, STATUS_USAGE = 2, STATUS_UNREACHABLE = 3 };
+enum { COLUMNS_MAX = 16 };
+
+static const char usage_text[] =
+	"usage: belfryctl [-s SOCKET] [-j] REQUEST\n"
+	"  status               what the hub holds, has done, and is connected to\n"
+	"  held [USER]          the requests that are held now\n"
+	"  why USER [DEVICE]    why the phone rang or did not\n"
+	"  kick USER [DEVICE]   answers what is held: the phone comes again\n"
+	"  trace on|off WHAT    a subsystem, \"all\", user=USER or device=DEVICE: in the hub and every front\n"
+	"options:\n"
+	"  -s, --socket SOCKET  the control socket (default: " DEFAULT_SOCKET ")\n"
+	"  -j, --json           JSON instead of text\n";
+
+/* --- asking ------------------------------------------------------------------------------------------------------------ */
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof address.sun_path) {
+		fprintf(stderr, "belfryctl: %s: too long for a socket's path\n", path);
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+		return fd;
+	if (errno == ENOENT)
+		fprintf(stderr, "belfryctl: belfryd is not running: no socket at %s\n", path);
+	else if (errno == ECONNREFUSED)
+		fprintf(stderr, "belfryctl: belfryd is not running: nobody listens at %s\n", path);
+	else
+		fprintf(stderr, "belfryctl: %s: %s%s\n", path, strerror(errno), errno == EACCES ? "; are you root?" : "");
+	return -1;
+}
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = send(fd, bytes, length, MSG_NOSIGNAL);
+		if (written < 0)
+			return -1;
+		bytes += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+static int read_all(int fd, struct buffer *answer)
+{
+	ssize_t length;
+
+	do {
+		char *room = buffer_reserve(answer, 65536);
+		length = read(fd, room, 65536);
+		if (length > 0)
+			buffer_grow(answer, (size_t)length);
+	} while (length > 0);
+	return length < 0 || answer->length == 0 ? -1 : 0;
+}
+
+static int ask(const char *path, char *words[], int count, struct buffer *answer)
+{
+	struct buffer line = BUFFER_EMPTY;
+	int fd = connect_to(path);
+
+	if (fd < 0)
+		return -1;
+	for (int i = 0; i < count; i++)
+		buffer_printf(&line, "%s%s", i == 0 ? "" : "\t", words[i]);
+	buffer_append_byte(&line, '\n');
+	int result = write_all(fd, line.data, line.length);
+	if (result == 0)
+		result = read_all(fd, answer);
+	if (result < 0)
+		fprintf(stderr, "belfryctl: the hub closed the connection without an answer; is this root, or its own user?\n");
+	buffer_release(&line);
+	close(fd);
+	return result;
+}
+
+/* --- showing ------------------------------------------------------------------------------------------------------------- */
+
+struct line {
+	char *words[COLUMNS_MAX];
+	size_t count;
+};
+
+struct lines {
+	struct line *items;
+	size_t count;
+};
+
+/* Splits the answer in place. */
+static struct lines lines_of(struct buffer *answer)
+{
+	struct lines lines = {0};
+	size_t size = 0;
+	char *rest = NULL;
+
+	buffer_string(answer);
+	for (char *text = strtok_r(answer->data, "\n", &rest); text != NULL; text = strtok_r(NULL, "\n", &rest)) {
+		if (lines.count == size) {
+			size = size == 0 ? 64 : size * 2;
+			lines.items = mem_realloc(lines.items, size * sizeof *lines.items);
+		}
+		struct line *line = &lines.items[lines.count++];
+		*line = (struct line){0};
+		while (text != NULL && line->count < COLUMNS_MAX)
+			line->words[line->count++] = strsep(&text, "\t");
+	}
+	return lines;
+}
+
+static bool is_a(const struct line *line, const char *what)
+{
+	return line->count > 0 && strcmp(line->words[0], what) == 0;
+}
+
+static const char *column_name(const char *word)
+{
+	return *word == '#' ? word + 1 : word;
+}
+
+/* Of the table that begins at `head`: how wide each column is. The last is not padded. */
+static void measure(const struct lines *lines, size_t head, size_t widths[COLUMNS_MAX])
+{
+	memset(widths, 0, COLUMNS_MAX * sizeof *widths);
+	for (size_t at = head; at < lines->count && (at == head || is_a(&lines->items[at], "row")); at++) {
+		const struct line *line = &lines->items[at];
+		size_t first = at == head ? 2 : 1;
+		for (size_t i = first; i < line->count; i++) {
+			size_t width = strlen(at == head ? column_name(line->words[i]) : line->words[i]);
+			if (width > widths[i - first])
+				widths[i - first] = width;
+		}
+	}
+}
+
+static void show_cells(const struct line *head, const struct line *line, size_t first, const size_t widths[COLUMNS_MAX])
+{
+	for (size_t i = first; i < line->count; i++) {
+		size_t column = i - first;
+		bool is_number = column + 2 < head->count && *head->words[column + 2] == '#', is_last = i + 1 == line->count;
+		const char *word = line == head ? column_name(line->words[i]) : line->words[i];
+		printf("%*s%s", is_number ? (int)widths[column] : is_last ? 0 : -(int)widths[column], word, is_last ? "\n" : "  ");
+	}
+}
+
+static void show_text(const struct lines *lines)
+{
+	size_t widths[COLUMNS_MAX], tables = 0;
+	const struct line *head = NULL;
+
+	for (size_t i = 0; i < lines->count; i++) {
+		const struct line *line = &lines->items[i];
+		if (is_a(line, "table")) {
+			head = line;
+			measure(lines, i, widths);
+			printf("%s", tables++ > 0 ? "\n" : "");
+			show_cells(head, head, 2, widths);
+		} else if (is_a(line, "row") && head != NULL) {
+			show_cells(head, line, 1, widths);
+		} else if (is_a(line, "note") && line->count > 1) {
+			printf("%s\n", line->words[1]);
+		}
+	}
+}
+
+static void json_string(const char *text)
+{
+	putchar('"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			printf("\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			printf("\\u%04x", (unsigned)*text);
+		else
+			putchar(*text);
+	}
+	putchar('"');
+}
+
+static void json_row(const struct line *head, const struct line *line)
+{
+	putchar('{');
+	for (size_t i = 1; i < line->count && i + 1 < head->count; i++) {
+		const char *name = head->words[i + 1];
+		printf("%s", i == 1 ? "" : ", ");
+		json_string(column_name(name));
+		printf(": ");
+		if (*name == '#')
+			printf("%s", line->words[i]);
+		else
+			json_string(line->words[i]);
+	}
+	putchar('}');
+}
+
+/* {"TABLE": [{"COLUMN": value, …}, …], …, "notes": ["…", …]} */
+static void show_json(const struct lines *lines)
+{
+	const struct line *head = NULL;
+	size_t rows = 0, notes = 0;
+
+	putchar('{');
+	for (size_t i = 0; i < lines->count; i++) {
+		const struct line *line = &lines->items[i];
+		if (is_a(line, "table") && line->count > 1) {
+			printf("%s", head == NULL ? "" : "], ");
+			json_string(line->words[1]);
+			printf(": [");
+			head = line;
+			rows = 0;
+		} else if (is_a(line, "row") && head != NULL) {
+			printf("%s", rows++ == 0 ? "" : ", ");
+			json_row(head, line);
+		}
+	}
+	printf("%s\"notes\": [", head == NULL ? "" : "], ");
+	for (size_t i = 0; i < lines->count; i++)
+		if (is_a(&lines->items[i], "note") && lines->items[i].count > 1) {
+			printf("%s", notes++ == 0 ? "" : ", ");
+			json_string(lines->items[i].words[1]);
+		}
+	printf("]}\n");
+}
+
+static int show(struct buffer *answer, bool is_json)
+{
+	struct lines lines = lines_of(answer);
+	int status = STATUS_DONE;
+
+	if (lines.count == 0 || !is_a(&lines.items[0], "ok")) {
+		fprintf(stderr, "belfryctl: %s\n", lines.count > 0 && lines.items[0].count > 1 ? lines.items[0].words[1] :
+			"the hub's answer makes no sense");
+		status = STATUS_REFUSED;
+	} else if (is_json) {
+		show_json(&lines);
+	} else {
+		show_text(&lines);
+	}
+	free(lines.items);
+	return status;
+}
+
+/* --- the command line ------------------------------------------------------------------------------------------------------ */
+
+static int usage(FILE *to, int status)
+{
+	fputs(usage_text, to);
+	return status;
+}
+
+/* Words become a line: what would end one cannot be meant. */
+static bool words_are_right(char *words[], int count)
+{
+	size_t length = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (*words[i] == '\0' || strpbrk(words[i], "\t\n") != NULL)
+			return false;
+		length += strlen(words[i]) + 1;
+	}
+	return count > 0 && count <= CONTROL_WORDS_MAX && length < CONTROL_LINE_MAX;
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {0},
+	};
+	struct buffer answer = BUFFER_EMPTY;
+	const char *path = DEFAULT_SOCKET;
+	bool is_json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+s:jhV", options, NULL)) != -1) {
+		switch (option) {
+		case 's': path = optarg; break;
+		case 'j': is_json = true; break;
+		case 'h': return usage(stdout, STATUS_DONE);
+		case 'V': printf("belfryctl %s\n", VERSION); return STATUS_DONE;
+		default: return usage(stderr, STATUS_USAGE);
+		}
+	}
+	if (!words_are_right(argv + optind, argc - optind))
+		return usage(stderr, STATUS_USAGE);
+	if (ask(path, argv + optind, argc - optind, &answer) < 0) {
+		buffer_release(&answer);
+		return STATUS_UNREACHABLE;
+	}
+	int status = show(&answer, is_json);
+	buffer_release(&answer);
+	return status;
+}
