@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "gateway/activesync/answer.h"
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/ping.h"
@@ -13,7 +15,7 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
-enum { HANDLE_MAX = 32 };
+enum { HANDLE_MAX = 32 }; /* a longer one is not kept: the hub watches as if the login had given none */
 
 struct park {
 	struct parks *parks;
@@ -36,6 +38,7 @@ struct parks {
 	uint32_t free_count;
 	struct timer again;        /* parks anew, from `next_again` on */
 	uint32_t next_again;
+	struct again *reading;     /* parks whose positions are read for that, a list (utlist) */
 	struct timer drain;
 	unsigned drain_batch;
 };
@@ -61,23 +64,6 @@ struct parks *parks_create(struct activesync *engine)
 
 	parks->engine = engine;
 	return parks;
-}
-
-void parks_free(struct parks **owner)
-{
-	struct parks *parks = *owner;
-
-	if (parks == NULL)
-		return;
-	timer_stop(parks->engine->host.loop, &parks->again);
-	timer_stop(parks->engine->host.loop, &parks->drain);
-	for (uint32_t i = 0; i < parks->slot_count; i++)
-		free(parks->slots[i]);
-	free(parks->slots);
-	free(parks->generations);
-	free(parks->free_slots);
-	free(parks);
-	*owner = NULL;
 }
 
 size_t parks_count(const struct parks *parks)
@@ -244,12 +230,16 @@ void parks_hold(struct parks *parks, struct request *request, uint32_t heartbeat
 	size_t count)
 {
 	size_t user = strlen(request->user) + 1, device = strlen(request->device) + 1;
-	struct park *park = mem_alloc(parks_size(count, user - 1, device - 1));
 
+	if (request->exchange->is_gone) { /* the phone has hung up meanwhile */
+		request_abandon(request);
+		return;
+	}
+	struct park *park = mem_alloc(parks_size(count, user - 1, device - 1));
 	park->instance = request->instance;
 	park->deadline_s = (uint32_t)(loop_now_ms(parks->engine->host.loop) / 1000) + heartbeat_s;
 	park->folder_count = (uint16_t)count;
-	park->handle_length = (uint8_t)(request->handle.len < HANDLE_MAX ? request->handle.len : HANDLE_MAX);
+	park->handle_length = (uint8_t)(request->handle.len <= HANDLE_MAX ? request->handle.len : 0);
 	memcpy(park->handle, request->handle.data, park->handle_length);
 	for (size_t i = 0; i < count; i++)
 		park->folders[i] = folders[i].id;
@@ -269,7 +259,9 @@ void parks_hold(struct parks *parks, struct request *request, uint32_t heartbeat
 /* --- after the hub was away ------------------------------------------------------------------------------------ */
 
 struct again {
+	struct again *next, *prev;
 	struct parks *parks;
+	struct hub_call *call;
 	uint32_t slot, generation;
 };
 
@@ -284,21 +276,31 @@ static const Belfry__Role__Record *find_record(const Belfry__Role__Begun *begun,
 	return NULL;
 }
 
-/* The positions are as they were: the device has not synchronised while it pinged. If it has, it also left. */
+static void again_free(struct again *again)
+{
+	DL_DELETE(again->parks->reading, again);
+	free(again);
+}
+
+/* The positions are as they were: the device has not synchronised while it pinged. If it has, it also left. Where they
+ * cannot be read the phone is to come again: a park that the hub does not have would never ring. */
 static void positions_read(const Belfry__Role__Begun *begun, void *data)
 {
-	struct again again = *(struct again *)data;
-	struct park *park = find(again.parks, again.slot, again.generation);
+	struct again *again = data;
+	struct park *park = find(again->parks, again->slot, again->generation);
 	struct park_folder folders[PING_FOLDERS_MAX];
-	struct arena *arena = arena_create(0);
 
-	free(data);
-	for (size_t i = 0; park != NULL && begun != NULL && i < park->folder_count; i++) {
-		const Belfry__Role__Record *record = find_record(begun, park->folders[i]);
-		folders[i] = ping_folder(park->folders[i], record, arena);
+	again_free(again);
+	if (park == NULL)
+		return;
+	if (begun == NULL || begun->status != BELFRY__ROLE__STATUS__OK) {
+		answer(park, NULL);
+		return;
 	}
-	if (park != NULL && begun != NULL)
-		tell_hub(park, folders, true);
+	struct arena *arena = arena_create(0);
+	for (size_t i = 0; i < park->folder_count; i++)
+		folders[i] = ping_folder(park->folders[i], find_record(begun, park->folders[i]), arena);
+	tell_hub(park, folders, true);
 	arena_free(&arena);
 }
 
@@ -309,13 +311,14 @@ static void read_positions(struct park *park)
 	static char prefix[] = "position/", *prefixes[] = {prefix};
 	struct again *again = mem_alloc(sizeof *again);
 
-	*again = (struct again){park->parks, park->slot, park->generation};
+	*again = (struct again){.parks = park->parks, .slot = park->slot, .generation = park->generation};
+	DL_APPEND(park->parks->reading, again);
 	principal.user = (char *)park_user(park);
 	principal.device = (char *)park_device(park);
 	begin.principal = &principal;
 	begin.prefixes = prefixes;
 	begin.n_prefixes = 1;
-	hub_begin(park->parks->engine->host.hub, &begin, positions_read, again);
+	again->call = hub_begin(park->parks->engine->host.hub, &begin, positions_read, again);
 }
 
 static void park_again(struct timer *timer)
@@ -363,4 +366,27 @@ void parks_drain(struct parks *parks, unsigned over_s)
 
 	parks->drain_batch = (unsigned)parks_count(parks) / (turns == 0 ? 1 : turns) + 1;
 	timer_start(parks->engine->host.loop, &parks->drain, 0, drain_some);
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------- */
+
+void parks_free(struct parks **owner)
+{
+	struct parks *parks = *owner;
+
+	if (parks == NULL)
+		return;
+	timer_stop(parks->engine->host.loop, &parks->again);
+	timer_stop(parks->engine->host.loop, &parks->drain);
+	while (parks->reading != NULL) {
+		hub_call_cancel(&parks->reading->call);
+		again_free(parks->reading);
+	}
+	for (uint32_t i = 0; i < parks->slot_count; i++)
+		free(parks->slots[i]);
+	free(parks->slots);
+	free(parks->generations);
+	free(parks->free_slots);
+	free(parks);
+	*owner = NULL;
 }

@@ -64,6 +64,14 @@ static void answer_bound(struct request *request, int status, uint16_t tag, uint
 	request_answer(request);
 }
 
+static void add_folder(Belfry__Activesync__Ping *ping, uint32_t id)
+{
+	for (size_t i = 0; i < ping->n_folders; i++)
+		if (ping->folders[i] == id)
+			return;
+	ping->folders[ping->n_folders++] = id;
+}
+
 /* The folders of the request into the record; 0 or the status that refuses them. */
 static int read_folders(struct request *request, Belfry__Activesync__Ping *ping, const struct wbxml_node *folders)
 {
@@ -78,11 +86,12 @@ static int read_folders(struct request *request, Belfry__Activesync__Ping *ping,
 	ping->n_folders = 0;
 	for (; folder != NULL; folder = wbxml_node_next(folder)) {
 		uint32_t id;
-		if (wbxml_node_child(folder, AS_PING_ID) == NULL)
+		enum wbxml_value value = wbxml_node_number(folder, AS_PING_ID, &id);
+		if (value == WBXML_VALUE_MISSING || value == WBXML_VALUE_EMPTY)
 			return PING_STATUS_SYNTAX;
-		if (wbxml_node_number(folder, AS_PING_ID, &id) != WBXML_VALUE_GOOD)
+		if (value == WBXML_VALUE_BAD)
 			return PING_STATUS_HIERARCHY; /* no id of ours */
-		ping->folders[ping->n_folders++] = id;
+		add_folder(ping, id);
 	}
 	return 0;
 }
@@ -92,13 +101,16 @@ static int read_request(struct request *request, Belfry__Activesync__Ping *ping)
 {
 	const struct wbxml_node *folders = wbxml_node_child(request->root, AS_PING_FOLDERS);
 
-	if (wbxml_node_number(request->root, AS_PING_HEARTBEATINTERVAL, &ping->heartbeat_s) == WBXML_VALUE_BAD)
+	enum wbxml_value heartbeat = wbxml_node_number(request->root, AS_PING_HEARTBEATINTERVAL, &ping->heartbeat_s);
+	if (heartbeat == WBXML_VALUE_BAD || heartbeat == WBXML_VALUE_EMPTY)
 		return PING_STATUS_SYNTAX;
 	if (folders != NULL) {
 		int status = read_folders(request, ping, folders);
 		if (status != 0)
 			return status;
 	}
+	if (ping->n_folders > PING_FOLDERS_MAX) /* kept under another limit */
+		return PING_STATUS_TOO_MANY_FOLDERS;
 	return ping->heartbeat_s == 0 || ping->n_folders == 0 ? PING_STATUS_MISSING_PARAMETERS : 0;
 }
 
