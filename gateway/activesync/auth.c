@@ -27,6 +27,8 @@ int auth_basic(struct http_exchange *exchange, const char **user_r, const char *
 	char *colon = strchr(plain, ':');
 	if (decoded <= 0 || colon == NULL || memchr(plain, '\0', (size_t)decoded) != NULL)
 		return -1;
+	if (colon[1] == '\0')
+		return -1; /* some backends take a login without a password for an anonymous one, and agree */
 	*colon = '\0';
 	*user_r = plain;
 	*password_r = colon + 1;

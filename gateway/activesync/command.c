@@ -16,7 +16,7 @@ static void unsupported(struct request *request)
 #define SERVED_NAMES "Sync,FolderSync,Ping,Provision"
 
 #define UNSUPPORTED(name, page, tag) \
-	{name, AS_##page##_##tag, AS_##page##_STATUS, .may_be_empty = true, .run = unsupported}
+	{name, AS_##page##_##tag, AS_##page##_STATUS, .run = unsupported}
 
 static const struct command commands[] = {
 	{"FolderSync", AS_FOLDERHIERARCHY_FOLDERSYNC, AS_FOLDERHIERARCHY_STATUS, .needs_policy = true,
@@ -42,8 +42,8 @@ static const struct command commands[] = {
 	UNSUPPORTED("SmartReply", COMPOSEMAIL, SMARTREPLY),
 	UNSUPPORTED("ValidateCert", VALIDATECERT, VALIDATECERT),
 	/* No status below the root in these, or no document at all. */
-	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, 0, .may_be_empty = true, .run = unsupported},
-	{"GetAttachment", 0, 0, .may_be_empty = true, .run = unsupported},
+	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, 0, .run = unsupported},
+	{"GetAttachment", 0, 0, .run = unsupported},
 };
 
 const struct command *command_find(const char *name)

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
@@ -21,6 +22,10 @@ static void connector_came(const Belfry__Connector__Response *response, int fd, 
 {
 	struct request *request = data;
 
+	if (fd >= 0 && response->body_case != BELFRY__CONNECTOR__RESPONSE__BODY_FETCHED) {
+		close(fd); /* only items travel with one */
+		fd = -1;
+	}
 	if (is_last)
 		request->connector_call = NULL;
 	if (is_last && response->status == BELFRY__CONNECTOR__STATUS__LOGIN_NEEDED) {
@@ -85,6 +90,10 @@ static void commit_came(const Belfry__Role__Committed *committed, void *data)
 	request->hub_call = NULL;
 	if (committed != NULL)
 		request->transaction = 0; /* the hub has let the locks go, whatever became of the writes */
+	if (committed != NULL && committed->status == BELFRY__ROLE__STATUS__LIMIT) {
+		answer_too_many_devices(request); /* the count was below the limit when this device began */
+		return;
+	}
 	if (committed == NULL || committed->status != BELFRY__ROLE__STATUS__OK) {
 		request_answer_retry(request, committed == NULL ? "the hub does not answer"
 			: committed->status == BELFRY__ROLE__STATUS__CONFLICT ? "another request changed the state meanwhile"
@@ -192,7 +201,7 @@ static void begin(struct request *request)
 	principal.user = (char *)request->user;
 	principal.device = (char *)request->device;
 	question.principal = &principal;
-	int status = request->command->prepare == NULL ? 0 : request->command->prepare(request, &question);
+	int status = request->command->prepare(request, &question);
 	if (status != 0) {
 		request_answer_status(request, status);
 		return;
@@ -239,6 +248,10 @@ static void logged_in(const Belfry__Connector__Response *response, int fd, bool 
 	memcpy(request->handle.data, response->logged_in->handle.data, request->handle.len);
 	if (request->command == NULL) {
 		answer_options(request);
+		return;
+	}
+	if (request->command->prepare == NULL) {
+		request->command->run(request);
 		return;
 	}
 	int status = parse_body(request);

@@ -40,7 +40,8 @@ struct command {
 	uint16_t status;           /* tag of the status right below the root; 0: an answer has none */
 	bool needs_policy;         /* refused to a device that has not accepted the policy */
 	bool may_be_empty;         /* a request without a body means something */
-	/* Names what to read and lock. Non-zero: refuse with this status of the command. */
+	/* Names what to read and lock. Non-zero: refuse with this status of the command. NULL: a command that is not
+	 * served; run comes at once, and reads neither body (which may be a mail) nor records. */
 	int (*prepare)(struct request *, Belfry__Role__Begin *);
 	/* The records are there. */
 	void (*run)(struct request *);
@@ -94,7 +95,8 @@ const Belfry__Role__Record *request_record(const struct request *, const char *k
 void *request_unpack(const struct request *, const char *key, const ProtobufCMessageDescriptor *);
 
 /* Asks the user's connector; the handle is filled in. One question at a time. LOGIN_NEEDED is dealt with here: the
- * request is answered so that the device comes again. data in the callback is the request. */
+ * request is answered so that the device comes again. data in the callback is the request. A descriptor comes with a
+ * fetched item only. */
 void request_ask(struct request *, Belfry__Connector__Request *, connector_answered *);
 
 /* A write for request_commit(), packed into the arena. revision: of the record read, 0 when there was none. */
