@@ -101,6 +101,8 @@ static inline size_t prefix_without(bool is_unwanted(const char *), const char *
 {
 	size_t at = 0;
 
+	if (length == 0)
+		return 0; /* bytes may be NULL then */
 	while ((at += printable_words(bytes + at, length - at)) < length) {
 		int size = (int8_t)bytes[at] >= 0 ? 1 : utf8_character(bytes + at, length - at);
 		if (size < 0 || is_unwanted(bytes + at))
