@@ -159,7 +159,7 @@ static char *read_list(struct arena *arena, struct slice value, bool names_only)
 {
 	struct buffer out = BUFFER_EMPTY;
 	struct collector collector = {.names_only = names_only, .out = &out};
-	const char *at = value.at, *end = value.at + value.length;
+	const char *at = value.at != NULL ? value.at : "", *end = at + value.length;
 	char *text;
 
 	/* All of a list that fits is read; encoded, a text takes up to six times its room. */

@@ -10,12 +10,16 @@ static bool is_within(const struct mime_part *part, const char *multipart)
 	return part->parent != NULL && mime_is(part->parent, "multipart", multipart);
 }
 
-/* Not text of the body, nor a form of it that nobody is shown (text/enriched beside plain and HTML). */
+/* A form of the text that nobody is shown: text/enriched beside plain and HTML. An invitation is something else. */
+static bool is_other_form(const struct mime_part *part)
+{
+	return is_within(part, "alternative") && mime_is(part, "text", NULL) && part->disposition_params == NULL
+		&& !mime_is(part, "text", "calendar");
+}
+
 static bool is_attachment(const struct mime_part *part, const struct body_plan *plan)
 {
-	if (mime_is(part, "multipart", NULL) || body_has(plan, part))
-		return false;
-	return !(is_within(part, "alternative") && mime_is(part, "text", NULL) && part->disposition_params == NULL);
+	return !mime_is(part, "multipart", NULL) && !body_has(plan, part) && !is_other_form(part);
 }
 
 /* A phone chooses the program by the end of the name. */

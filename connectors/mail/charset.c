@@ -59,28 +59,35 @@ static iconv_t converter_of(const struct charset *charset)
 	return converters[i];
 }
 
+/* One step; with from NULL what the converter holds back (Hebrew and Vietnamese sets compose characters). */
+static bool convert_step(struct buffer *out, iconv_t converter, char **from, size_t *left)
+{
+	enum { STEP = 4096 };
+	char *to = buffer_reserve(out, STEP);
+	size_t room = STEP, result = iconv(converter, from, left, &to, &room);
+
+	buffer_grow(out, STEP - room);
+	return result != (size_t)-1 || errno == E2BIG;
+}
+
 /* Feeds the converter; each byte that it does not like becomes one U+FFFD. */
 static void convert(struct buffer *out, iconv_t converter, struct slice text)
 {
-	enum { STEP = 4096 };
 	char *from = (char *)text.at; /* iconv does not write there */
 	size_t left = text.length;
 
 	iconv(converter, NULL, NULL, NULL, NULL);
 	while (left > 0) {
-		char *to = buffer_reserve(out, STEP);
-		size_t room = STEP;
-		size_t result = iconv(converter, &from, &left, &to, &room);
-
-		buffer_grow(out, STEP - room);
-		if (result != (size_t)-1 || errno == E2BIG)
+		if (convert_step(out, converter, &from, &left))
 			continue;
+		bool is_cut = errno == EINVAL; /* a character that the text ends in */
 		buffer_append_string(out, "\xef\xbf\xbd");
-		if (errno == EINVAL) /* a character cut off at the end */
+		if (is_cut)
 			return;
 		from++;
 		left--;
 	}
+	convert_step(out, converter, NULL, NULL);
 }
 
 static bool has_escape(struct slice text)

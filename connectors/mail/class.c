@@ -38,7 +38,7 @@ static const char *class_of_report(const char *type, const struct mime_part *roo
 	action = find_field(status, "action");
 	if (slice_begins(action, "delivered") || slice_begins(action, "relayed") || slice_begins(action, "expanded"))
 		return "REPORT.IPM.Note.DR";
-	return slice_begins(action, "delayed") ? "REPORT.IPM.Note.Delayed" : "REPORT.IPM.Note.NDR";
+	return slice_begins(action, "delayed") ? "REPORT.IPM.Note.DELAYED" : "REPORT.IPM.Note.NDR";
 }
 
 const char *class_of(struct arena *arena, const struct mime_part *root)

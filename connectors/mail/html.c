@@ -39,27 +39,33 @@ static void end_line(struct writer *writer)
 	buffer_append_string(writer->out, "\r\n");
 }
 
+/* Ends the line, and those that are to be empty, at the depth of quotes that held so far. */
+static void flush_breaks(struct writer *writer)
+{
+	for (; writer->breaks > 0 && !writer->is_empty; writer->breaks--) {
+		end_line(writer);
+		writer->at_start = true;
+		if (writer->breaks > 1)
+			start_line(writer);
+	}
+	writer->breaks = 0;
+}
+
 /* Whatever is due before visible text. */
 static void settle(struct writer *writer)
 {
-	if (writer->breaks > 0 && !writer->is_empty) {
-		for (int i = 0; i < writer->breaks; i++) {
-			end_line(writer);
-			if (i + 1 < writer->breaks)
-				start_line(writer);
-		}
-		writer->at_start = true;
-	}
-	if (writer->at_start || writer->is_empty)
+	flush_breaks(writer);
+	if (writer->at_start)
 		start_line(writer);
 	else if (writer->space)
 		buffer_append_byte(writer->out, ' ');
-	writer->breaks = 0;
 	writer->at_start = writer->is_empty = writer->space = false;
 }
 
 static void want_break(struct writer *writer, int lines)
 {
+	if (lines == 0)
+		return;
 	if (writer->breaks < lines)
 		writer->breaks = lines;
 	writer->space = false;
@@ -195,7 +201,7 @@ static void enter(struct writer *writer, const GumboNode *node)
 	case GUMBO_TAG_BR: write_line_break(writer); break;
 	case GUMBO_TAG_HR: write_text(writer, "--------------------"); want_break(writer, 1); break;
 	case GUMBO_TAG_PRE: writer->preformatted++; break;
-	case GUMBO_TAG_BLOCKQUOTE: settle(writer); writer->quotes++; writer->at_start = true; break;
+	case GUMBO_TAG_BLOCKQUOTE: flush_breaks(writer); writer->quotes++; break;
 	case GUMBO_TAG_UL: begin_list(writer, false); break;
 	case GUMBO_TAG_OL: begin_list(writer, true); break;
 	case GUMBO_TAG_LI: begin_item(writer); break;

@@ -55,10 +55,13 @@ const char *thread_topic(const char *subject)
 /* Takes the next <…> from the front of a value. */
 static bool take_id(struct slice *rest, struct slice *id_r)
 {
-	const char *end = rest->at + rest->length;
-	const char *open = rest->length > 0 ? memchr(rest->at, '<', rest->length) : NULL;
-	const char *close = open != NULL ? memchr(open, '>', (size_t)(end - open)) : NULL;
+	const char *end, *open, *close;
 
+	if (rest->length == 0)
+		return false;
+	end = rest->at + rest->length;
+	open = memchr(rest->at, '<', rest->length);
+	close = open != NULL ? memchr(open, '>', (size_t)(end - open)) : NULL;
 	if (close == NULL)
 		return false;
 	*id_r = slice_of(open, (size_t)(close + 1 - open));
@@ -114,11 +117,11 @@ static void digest_id(struct slice id, uint8_t bytes_r[THREAD_INDEX_BYTES])
 
 size_t thread_index(struct arena *arena, const struct thread_source *source, uint8_t **index_r)
 {
-	struct slice ids[THREAD_ANCESTORS_MAX] = {slice_of(NULL, 0)};
+	struct slice ids[THREAD_ANCESTORS_MAX];
 	size_t count = read_lineage(source, ids);
 
-	if (count == 0)
-		count = 1; /* a head there must be */
+	if (count == 0) /* a head there must be */
+		ids[count++] = slice_string(source->topic);
 	*index_r = arena_alloc(arena, count * THREAD_INDEX_BYTES);
 	for (size_t i = 0; i < count; i++)
 		digest_id(ids[i], *index_r + i * THREAD_INDEX_BYTES);

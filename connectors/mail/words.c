@@ -135,7 +135,7 @@ void words_append(struct buffer *out, struct slice raw)
 		buffer_append(out, raw.at, raw.length);
 		return;
 	}
-	struct decoder decoder = {.out = out, .end = raw.at + raw.length};
+	struct decoder decoder = {.out = out, .end = raw.at + raw.length}; /* not empty: that is simple */
 	const char *plain = raw.at, *at = raw.at;
 	bool after_word = false;
 
