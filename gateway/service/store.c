@@ -135,23 +135,21 @@ static void answer_refused(struct deferred *deferred)
 		loop_defer(store->loop, &store->answer_refused, answer_refused);
 }
 
-/* The call goes to the driver, or, when it is over a limit, is answered by us. */
+/* The call goes to the driver, which keeps the order; one that is over a limit too, to be answered with this status. */
 static struct store_call *call_submit(struct store_call *call, enum store_status status)
 {
 	struct store *store = call->store;
+	bool is_too_much = store->calls >= STORE_CALLS_MAX || store->bytes + arena_used(call->arena) > STORE_PENDING_MAX;
 
 	call->bytes = arena_used(call->arena);
-	if (status == STORE_OK &&
-		(store->calls >= STORE_CALLS_MAX || store->bytes + call->bytes > STORE_PENDING_MAX))
-		status = STORE_UNAVAILABLE;
-	call->status = status;
+	call->status = is_too_much ? STORE_UNAVAILABLE : status;
 	store->calls++;
 	store->bytes += call->bytes;
-	if (status == STORE_OK) {
-		store->driver->submit(store, call);
-	} else {
+	if (is_too_much) {
 		store_calls_add(&store->refused, call);
 		loop_defer(store->loop, &store->answer_refused, answer_refused);
+	} else {
+		store->driver->submit(store, call);
 	}
 	return call;
 }

@@ -3,8 +3,8 @@
  * The store: small records of principals, each under a key, each with a revision. It is the one contract behind which
  * a database may stand (store_open.h: Berkeley DB; store_memory.h: memory, for tests); nothing of any shows through.
  *
- * Order: calls are carried out in the order of asking, and answered in that order (but those refused for a limit may
- * be answered sooner). A read sees every write that was asked for before it.
+ * Order: calls are carried out in the order of asking, and answered in that order (but those refused because
+ * too much is waiting may be answered sooner). A read sees every write that was asked for before it.
  * Durable: a write answered with STORE_OK survives a crash of the process and of the machine. What a read shows has
  * been made durable too before it is answered.
  * Revisions: a write names the revision that its writer saw (0: the record must not exist). A record gets a new, higher

@@ -69,7 +69,7 @@ struct store_call *store_calls_take(struct store_calls *); /* the first, NULL: n
 void store_calls_free(struct store_calls *);               /* frees the calls too */
 
 struct store_driver {
-	/* Takes the call; never answers from within. */
+	/* Takes the call; never answers from within. One whose status is not STORE_OK is not carried out, only answered. */
 	void (*submit)(struct store *, struct store_call *);
 	/* Carries out what was submitted, calls nobody, frees the rest of the store but not the struct itself. */
 	void (*close)(struct store *);
@@ -80,7 +80,7 @@ struct store {
 	const struct store_driver *driver;
 	struct loop *loop;
 	size_t calls, bytes;         /* not answered */
-	struct store_calls refused;  /* over a limit: answered without the driver */
+	struct store_calls refused;  /* too much waits: answered without the driver */
 	struct deferred answer_refused;
 };
 

@@ -212,6 +212,8 @@ static void run_page(struct store_table *table, struct store_call *call)
 
 void store_table_run(struct store_table *table, struct store_call *call)
 {
+	if (call->status != STORE_OK)
+		return;
 	switch (call->kind) {
 	case STORE_READ: run_read(table, call); break;
 	case STORE_COMMIT: run_commit(table, call); break;
