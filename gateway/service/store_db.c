@@ -40,6 +40,7 @@ struct store_db {
 	struct store_key row_key;
 
 	pthread_mutex_t mutex; /* guards the rest: two threads may find it broken */
+	int panic;             /* the error that made Berkeley DB refuse everything, which it then reports as another */
 	bool broken, full;
 	struct error why;
 };
@@ -66,14 +67,32 @@ static void drop_message(const DB_ENV *env, const char *message)
 	(void)message;
 }
 
+static void panicked(DB_ENV *env, u_int32_t event, void *info)
+{
+	struct store_db *db = env->app_private;
+
+	if (event != DB_EVENT_PANIC)
+		return;
+	pthread_mutex_lock(&db->mutex);
+	if (db->panic == 0 && *(int *)info != DB_RUNRECOVERY)
+		db->panic = *(int *)info;
+	pthread_mutex_unlock(&db->mutex);
+}
+
 static bool is_want_of_room(int code)
 {
 	return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }
 
+static bool is_systems(int code)
+{
+	return code > 0 && code != EINVAL && code != ENOENT; /* these two it says of damaged files too */
+}
+
+/* The system's errors speak for themselves; of its own, what it said tells more. */
 static const char *explain(int code)
 {
-	return last_message[0] != '\0' ? last_message : db_strerror(code);
+	return is_systems(code) || last_message[0] == '\0' ? db_strerror(code) : last_message;
 }
 
 /* Remembers the first failure. Returns -1. */
@@ -81,9 +100,10 @@ static int broken(struct store_db *db, const char *what, int code)
 {
 	pthread_mutex_lock(&db->mutex);
 	if (!db->broken) {
+		int cause = db->panic != 0 ? db->panic : code;
 		db->broken = true;
-		db->full = is_want_of_room(code);
-		error_set(&db->why, "%s: %s", what, explain(code));
+		db->full = is_want_of_room(cause);
+		error_set(&db->why, "%s: %s", what, explain(cause));
 	}
 	pthread_mutex_unlock(&db->mutex);
 	last_message[0] = '\0';
@@ -307,11 +327,13 @@ int store_db_flush(struct store_db *db)
 
 static int open_failed(const struct store_db *db, int code, struct error *error_r)
 {
-	if (code > 0 && code != EINVAL)
-		error_set(error_r, "cannot open the store in %s: %s", db->folder, explain(code));
+	int cause = db->panic != 0 ? db->panic : code;
+
+	if (is_systems(cause))
+		error_set(error_r, "cannot open the store in %s: %s", db->folder, explain(cause));
 	else
-		error_set(error_r, "the store in %s is damaged (%.90s): put a backup in its place, or move it away: "
-			"then each phone synchronises from the start", db->folder, explain(code));
+		error_set(error_r, "the store in %s is damaged (%.80s): put a backup in its place, or move it away: "
+			"then each phone synchronises from the start", db->folder, explain(cause));
 	return -1;
 }
 
@@ -363,8 +385,10 @@ static int environment_open(struct store_db *db, size_t cache_bytes)
 	if (code != 0)
 		return code;
 	DB_ENV *env = db->env;
+	env->app_private = db;
 	env->set_errcall(env, keep_message);
 	env->set_msgcall(env, drop_message);
+	env->set_event_notify(env, panicked);
 	if ((code = env->set_cachesize(env, (u_int32_t)(cache_bytes / gigabyte), (u_int32_t)(cache_bytes % gigabyte), 1)) != 0 ||
 		(code = env->set_lg_max(env, STORE_DB_LOG_FILE_BYTES)) != 0 ||
 		(code = env->set_lg_bsize(env, STORE_DB_LOG_BUFFER_BYTES)) != 0 ||
@@ -461,7 +485,10 @@ struct store_db *store_db_open(const char *folder, size_t cache_bytes, struct er
 	return NULL;
 }
 
-/* What a broken environment says to being closed was said before. */
+/*
+ * A broken environment is only taken apart: it must not write pages of which the log may be missing. That it panicked
+ * has to be overlooked then, else it keeps its memory. What it says to all that was said before.
+ */
 void store_db_close(struct store_db **owner)
 {
 	struct store_db *db = *owner;
@@ -471,12 +498,15 @@ void store_db_close(struct store_db **owner)
 	assert(db->transaction == NULL);
 	if (!store_db_is_broken(db))
 		store_db_checkpoint(db, true, NULL);
+	else if (db->env != NULL)
+		db->env->set_flags(db->env, DB_NOPANIC | DB_NOFLUSH, 1);
+	u_int32_t how = store_db_is_broken(db) ? DB_NOSYNC : 0;
 	if (db->cursor != NULL)
 		db->cursor->close(db->cursor);
 	if (db->records != NULL)
-		db->records->close(db->records, 0);
+		db->records->close(db->records, how);
 	if (db->about != NULL)
-		db->about->close(db->about, 0);
+		db->about->close(db->about, how);
 	if (db->env != NULL)
 		db->env->close(db->env, 0);
 	if (db->lock >= 0)

@@ -38,7 +38,7 @@ struct store_disk {
 	struct loop_wakeup *wakeup;
 	char *folder;
 	size_t cache_bytes;
-	unsigned checkpoint_s;
+	unsigned checkpoint_s, reopen_s;
 	pthread_t worker, keeper;
 
 	/* The worker's alone. */
@@ -229,7 +229,7 @@ static void give_up_db(struct store_disk *disk)
 	disk->may_reopen = store_db_was_full(db);
 	disk->tried_us = now_us();
 	error_set(&text, "unavailable: %s; %s", store_db_why_broken(db), disk->may_reopen ?
-		"make room, it goes on by itself" : "look after the disk, then restart belfryd");
+		"make room, it goes on by itself" : "look after the disk, restart belfryd; if that does not help, put a backup there");
 	tell(disk, LOG_LEVEL_ERROR, text.text);
 	set_db(disk, NULL);
 	store_db_close(&db);
@@ -239,7 +239,7 @@ static void reopen_db(struct store_disk *disk)
 {
 	struct error error;
 
-	if (disk->db != NULL || !disk->may_reopen || now_us() - disk->tried_us < STORE_REOPEN_S * (int64_t)1000000)
+	if (disk->db != NULL || !disk->may_reopen || now_us() - disk->tried_us < disk->reopen_s * (int64_t)1000000)
 		return;
 	disk->tried_us = now_us();
 	struct store_db *db = store_db_open(disk->folder, disk->cache_bytes, &error);
@@ -417,6 +417,7 @@ struct store *store_open(struct loop *loop, const struct store_settings *setting
 	disk->folder = mem_strdup(settings->folder);
 	disk->cache_bytes = cache_bytes;
 	disk->checkpoint_s = settings->checkpoint_s == 0 ? STORE_CHECKPOINT_S : settings->checkpoint_s;
+	disk->reopen_s = settings->reopen_s == 0 ? STORE_REOPEN_S : settings->reopen_s;
 	disk->db = db;
 	disk->last_news = &disk->news;
 	store_calls_init(&disk->todo);

@@ -11,6 +11,7 @@ struct store_settings {
 	const char *folder;       /* made with mode 0700 when missing (its parent must exist); one process at a time */
 	size_t cache_bytes;       /* 0: STORE_CACHE_BYTES */
 	unsigned checkpoint_s;    /* 0: STORE_CHECKPOINT_S */
+	unsigned reopen_s;        /* 0: STORE_REOPEN_S */
 };
 
 enum {

@@ -24,7 +24,8 @@ static void open_store(struct try *try, const struct store_snapshot *snapshot)
 	struct error error = {""};
 
 	if (try->kind == TRY_DISK)
-		try->store = store_open(try->loop, &(struct store_settings){.folder = try->folder}, &error);
+		try->store = store_open(try->loop, &(struct store_settings){.folder = try->folder,
+			.checkpoint_s = try->checkpoint_s, .reopen_s = try->reopen_s}, &error);
 	else if (snapshot != NULL)
 		try->store = store_memory_restore(try->loop, snapshot);
 	else

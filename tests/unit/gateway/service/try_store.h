@@ -16,6 +16,7 @@ struct try {
 	struct loop *loop;
 	struct store *store;
 	char folder[64]; /* TRY_DISK: the store's, temporary */
+	unsigned checkpoint_s, reopen_s; /* TRY_DISK: settings of the next try_reopen() */
 
 	/* The last answer, copied; valid until the next. */
 	bool answered;
