@@ -182,6 +182,7 @@ static void *keeper_main(void *data)
 	struct store_disk *disk = data;
 	int64_t checkpoint_us = now_us();
 
+	pthread_setname_np(pthread_self(), "store keeper");
 	pthread_mutex_lock(&disk->mutex);
 	while (!disk->keeper_ends || disk->backup != NULL) {
 		await_tick(disk);
@@ -326,6 +327,7 @@ static void *worker_main(void *data)
 {
 	struct store_disk *disk = data;
 
+	pthread_setname_np(pthread_self(), "store");
 	while (await_calls(disk)) {
 		reopen_db(disk);
 		run_batch(disk);
@@ -379,7 +381,7 @@ static void close_disk(struct store *store)
 }
 
 /* Signals are the loop's: the threads have them blocked. */
-static void start_thread(pthread_t *thread_r, void *(*run)(void *), const char *name, struct store_disk *disk)
+static void start_thread(pthread_t *thread_r, void *(*run)(void *), struct store_disk *disk)
 {
 	sigset_t all, before;
 
@@ -388,7 +390,6 @@ static void start_thread(pthread_t *thread_r, void *(*run)(void *), const char *
 	int code = pthread_create(thread_r, NULL, run, disk);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	assert(code == 0); /* as for memory: there is nothing to go on with */
-	pthread_setname_np(*thread_r, name);
 }
 
 static void conditions_init(struct store_disk *disk)
@@ -425,7 +426,7 @@ struct store *store_open(struct loop *loop, const struct store_settings *setting
 	store_calls_init(&disk->answered);
 	conditions_init(disk);
 	disk->wakeup = loop_wakeup_create(loop, worker_rang, disk);
-	start_thread(&disk->worker, worker_main, "store", disk);
-	start_thread(&disk->keeper, keeper_main, "store keeper", disk);
+	start_thread(&disk->worker, worker_main, disk);
+	start_thread(&disk->keeper, keeper_main, disk);
 	return &disk->store;
 }
