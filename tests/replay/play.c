@@ -16,12 +16,12 @@
 
 const char *const way_names[WAYS] = {"plain", "replayed", "postponed", "repeated", "cut"};
 
-enum { ADVANCE_MS = 1000, RESTARTS_MAX = 20 };
+enum { ADVANCE_MS = 1000, RESTARTS_MAX = 20 }; /* a crash is noticed so much later at the most */
 
 /* --- the world goes on ----------------------------------------------------------------------------------------- */
 
-/* Hub and fronts start anew; whoever waited for an answer asks again. */
-static void restart(struct play *play)
+/* Hub and fronts end, time passes, and they start anew; whoever waited for an answer asks again. */
+static void restart(struct play *play, int64_t off_ms)
 {
 	struct phone_request *request;
 	bool waiting[1000] = {false};
@@ -31,7 +31,7 @@ static void restart(struct play *play)
 		waiting[at++] = request->state == PHONE_WAITING;
 	if (play->world->store != NULL)
 		play->writes += store_memory_commits(play->world->store);
-	world_restart(play->world);
+	world_restart(play->world, off_ms);
 	at = 0;
 	for (request = play->requests; request != NULL; request = request->next)
 		if (waiting[at++])
@@ -44,7 +44,7 @@ void play_settle(struct play *play)
 	loop_settle(play->world->loop);
 	for (unsigned i = 0; play->world->crashed && i < RESTARTS_MAX; i++) {
 		play->is_cut = true;
-		restart(play);
+		restart(play, 0);
 	}
 }
 
@@ -67,7 +67,7 @@ static bool all_are_up(const struct world *world)
 void play_before_request(struct play *play)
 {
 	if (play->way == WAY_REPLAYED && all_are_up(play->world))
-		restart(play);
+		restart(play, 0);
 }
 
 static void create_world(struct play *play)
@@ -373,7 +373,7 @@ static int do_policy(struct play *play, const struct step *step, struct error *e
 
 	(void)error_r;
 	world_set_policy(play->world, &policy);
-	restart(play);
+	restart(play, 0);
 	return 0;
 }
 
@@ -440,8 +440,12 @@ static int do_time(struct play *play, const struct step *step, struct error *err
 
 	if (time <= 0)
 		return error_set(error_r, "\"time +600s\", ms, s, m, h or d");
-	advance(play, strcmp(unit, "ms") == 0 ? time : time * 1000 * (*unit == 'm' ? 60 : *unit == 'h' ? 3600
-		: *unit == 'd' ? 86400 : 1));
+	time = strcmp(unit, "ms") == 0 ? time : time * 1000 * (*unit == 'm' ? 60 : *unit == 'h' ? 3600
+		: *unit == 'd' ? 86400 : 1);
+	if (step_has(step, 2, "off"))
+		restart(play, time);
+	else
+		advance(play, time);
 	return 0;
 }
 

@@ -168,12 +168,12 @@ void world_set_policy(struct world *world, const struct policy_settings *policy)
 	world->settings.policy = *policy;
 }
 
-void world_restart(struct world *world)
+void world_restart(struct world *world, int64_t off_ms)
 {
 	for (unsigned i = 0; i < world->settings.fronts; i++)
 		world_front_kill(world, i + 1);
 	world_hub_kill(world);
-	loop_settle(world->loop);
+	loop_advance(world->loop, off_ms);
 	world->crashed = false;
 	set_engine(world);
 	world_hub_start(world);
@@ -204,7 +204,7 @@ struct world *world_create(const struct world_settings *settings, bool postpones
 		front->to_hub = lay(world, front->net, world->hub_net, "hub", POSTPONE_HUB);
 	}
 	lay_connector_cables(world);
-	world_restart(world);
+	world_restart(world, 0);
 	return world;
 }
 

@@ -65,8 +65,8 @@ void world_connector_kill(struct world *);
 void world_connector_start(struct world *);
 /* Silent: it takes requests and answers none, until it is let go on. */
 void world_connector_hold(struct world *, bool holds);
-/* Hub and fronts die together and come back, with what the store held. */
-void world_restart(struct world *);
+/* Hub and fronts die together and come back after off_ms, with what the store held. */
+void world_restart(struct world *, int64_t off_ms);
 /* The writes-th write from now on is the last thing that the process does: crashed is set. 0: not any more. */
 void world_cut(struct world *, unsigned writes);
 /* What the admin changed; it counts after the next restart. */
