@@ -5,7 +5,7 @@
 #include "gateway/activesync/sync_key.h"
 #include "lib/core/log.h"
 
-/* MS-ASCMD 2.2.3.177.4 */
+/* MS-ASCMD 2.2.3.177.5 */
 enum { STATUS_SUCCESS = 1, STATUS_SERVER_ERROR = 6, STATUS_INVALID_SYNC_KEY = 9, STATUS_BAD_REQUEST = 10 };
 
 int folder_sync_prepare(struct request *request, Belfry__Role__Begin *begin)
@@ -35,8 +35,8 @@ static void write_folder(struct wbxml_writer *writer, uint16_t tag, const Belfry
 /* What answer `key` tells of a folder; 0: nothing. */
 static uint16_t told_as(const Belfry__Activesync__Folder *folder, uint32_t key)
 {
-	if (folder->removed == key)
-		return AS_FOLDERHIERARCHY_DELETE;
+	if (folder->removed == key) /* a device that starts from 0 never had it */
+		return folder->added == key ? 0 : AS_FOLDERHIERARCHY_DELETE;
 	if (folder->added == key)
 		return AS_FOLDERHIERARCHY_ADD;
 	return folder->changed == key ? AS_FOLDERHIERARCHY_UPDATE : 0;

@@ -64,7 +64,18 @@ const Belfry__Activesync__Folder *folders_find(const Belfry__Activesync__Folders
 
 /* --- merging --------------------------------------------------------------------------------------------------- */
 
-/* By name, so that 2,000 folders need no 2,000 × 2,000 comparisons. */
+struct merge {
+	Belfry__Activesync__Folders *folders;
+	struct arena *arena;
+	uint32_t key;                         /* of the answer that tells */
+	Belfry__Connector__Collection **list; /* parents first */
+	size_t list_count;
+	Belfry__Activesync__Folder **sorted;  /* by name, so that 2,000 folders need no 2,000 × 2,000 comparisons */
+	size_t sorted_count;
+	bool taken[16];
+	bool any;
+};
+
 static int by_name(const void *a, const void *b)
 {
 	const Belfry__Activesync__Folder *const *first = a, *const *second = b;
@@ -72,34 +83,67 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*first)->name, (*second)->name);
 }
 
-static Belfry__Activesync__Folder *find_name(Belfry__Activesync__Folder **sorted, size_t count, const char *name)
+static void sort_names(struct merge *merge)
+{
+	merge->sorted_count = merge->folders->n_folders;
+	memcpy(merge->sorted, merge->folders->folders, merge->sorted_count * sizeof *merge->sorted);
+	qsort(merge->sorted, merge->sorted_count, sizeof *merge->sorted, by_name);
+}
+
+static Belfry__Activesync__Folder *find_name(const struct merge *merge, const char *name)
 {
 	Belfry__Activesync__Folder key = {.name = (char *)name}, *wanted = &key, **found;
 
-	found = bsearch(&wanted, sorted, count, sizeof *sorted, by_name);
+	found = bsearch(&wanted, merge->sorted, merge->sorted_count, sizeof *merge->sorted, by_name);
 	return found == NULL ? NULL : *found;
 }
 
-/* A parent's name is shorter than its children's: shorter first is parents first. */
-static int by_length(const void *a, const void *b)
+/* Where names are paths a parent's is shorter than its children's: shorter first is parents first. */
+static int compare_length(const char *one, const char *two)
 {
-	const Belfry__Connector__Collection *const *first = a, *const *second = b;
-	size_t one = strlen((*first)->name), two = strlen((*second)->name);
+	size_t first = strlen(one), second = strlen(two);
 
-	return one != two ? (one < two ? -1 : 1) : strcmp((*first)->name, (*second)->name);
+	return first != second ? (first < second ? -1 : 1) : strcmp(one, two);
 }
 
-struct merge {
-	Belfry__Activesync__Folders *folders;
-	struct arena *arena;
-	uint32_t key;                        /* of the answer that tells */
-	Belfry__Activesync__Folder **sorted; /* alive ones, grows with the list */
-	size_t sorted_count;
-	bool taken[16];
-	bool any;
-};
+static int collections_by_length(const void *a, const void *b)
+{
+	const Belfry__Connector__Collection *const *first = a, *const *second = b;
 
-static Belfry__Activesync__Folder *add(struct merge *merge, const char *name)
+	return compare_length((*first)->name, (*second)->name);
+}
+
+static int folders_by_length(const void *a, const void *b)
+{
+	const Belfry__Activesync__Folder *const *first = a, *const *second = b;
+
+	return compare_length((*first)->name, (*second)->name);
+}
+
+/* What the device gets to see of the connector's list: each name once, and as much as its record has room for. */
+static void make_list(struct merge *merge, const Belfry__Connector__Collections *from)
+{
+	size_t count = from->n_collections, kept = 0, bytes = 0;
+
+	merge->list = arena_alloc(merge->arena, (count + 1) * sizeof *merge->list);
+	if (count != 0)
+		memcpy(merge->list, from->collections, count * sizeof *merge->list);
+	qsort(merge->list, count, sizeof *merge->list, collections_by_length);
+	for (size_t i = 0; i < count; i++) {
+		Belfry__Connector__Collection *one = merge->list[i];
+		if (kept > 0 && strcmp(merge->list[kept - 1]->name, one->name) == 0)
+			continue;
+		bytes += strlen(one->name) + strlen(one->display_name) + FOLDER_BYTES;
+		if (kept == FOLDERS_MAX || bytes > FOLDERS_BYTES_MAX) {
+			log_warning(LOG_ACTIVESYNC, "of %zu folders only %zu are shown to the device", count, kept);
+			break;
+		}
+		merge->list[kept++] = one;
+	}
+	merge->list_count = kept;
+}
+
+static void add(struct merge *merge, const char *name)
 {
 	Belfry__Activesync__Folder *folder = arena_alloc(merge->arena, sizeof *folder);
 
@@ -109,64 +153,69 @@ static Belfry__Activesync__Folder *add(struct merge *merge, const char *name)
 	folder->display_name = "";
 	folder->added = merge->key;
 	merge->folders->folders[merge->folders->n_folders++] = folder;
-	size_t at = merge->sorted_count++;
-	for (; at > 0 && strcmp(merge->sorted[at - 1]->name, name) > 0; at--)
-		merge->sorted[at] = merge->sorted[at - 1];
-	merge->sorted[at] = folder;
 	merge->any = true;
-	return folder;
 }
 
-static void take(struct merge *merge, const Belfry__Connector__Collection *collection)
+/* Which of the old ones are there still, and which are new. */
+static void match(struct merge *merge)
 {
-	Belfry__Activesync__Folder *folder = find_name(merge->sorted, merge->sorted_count, collection->name);
-	const Belfry__Activesync__Folder *parent =
-		collection->parent[0] == '\0' ? NULL : find_name(merge->sorted, merge->sorted_count, collection->parent);
-	uint32_t type = type_of(collection, merge->taken), parent_id = parent == NULL ? 0 : parent->id;
-	bool is_new = folder == NULL;
+	size_t old = merge->folders->n_folders;
+	Belfry__Activesync__Folder **grown = arena_alloc(merge->arena, (old + merge->list_count + 1) * sizeof *grown);
 
-	if (is_new)
-		folder = add(merge, collection->name);
-	if (strcmp(folder->display_name, collection->display_name) != 0 || folder->type != type ||
-	    folder->parent != parent_id) {
-		folder->display_name = arena_strdup(merge->arena, collection->display_name);
-		folder->type = type;
-		folder->parent = parent_id;
-		folder->kind = (uint32_t)collection->kind;
-		folder->changed = is_new ? 0 : merge->key;
-		merge->any = true;
+	if (old != 0)
+		memcpy(grown, merge->folders->folders, old * sizeof *grown);
+	merge->folders->folders = grown;
+	merge->sorted = arena_alloc(merge->arena, (old + merge->list_count + 1) * sizeof *merge->sorted);
+	sort_names(merge);
+	for (size_t i = 0; i < old; i++)
+		grown[i]->removed = merge->key; /* until it is found in the list */
+	for (size_t i = 0; i < merge->list_count; i++) {
+		Belfry__Activesync__Folder *folder = find_name(merge, merge->list[i]->name);
+		if (folder == NULL)
+			add(merge, merge->list[i]->name);
+		else
+			folder->removed = 0;
 	}
-	folder->removed = 0;
+	for (size_t i = 0; i < old; i++)
+		merge->any = merge->any || grown[i]->removed != 0;
+}
+
+/* A parent that goes does not take its children along: they rise to the top. */
+static uint32_t parent_of(const struct merge *merge, const Belfry__Connector__Collection *collection)
+{
+	const Belfry__Activesync__Folder *parent = find_name(merge, collection->parent);
+	bool is_there = parent != NULL && parent->removed == 0 && strcmp(parent->name, collection->name) != 0;
+
+	return is_there ? parent->id : 0;
+}
+
+static void describe(struct merge *merge, const Belfry__Connector__Collection *collection)
+{
+	Belfry__Activesync__Folder *folder = find_name(merge, collection->name);
+	uint32_t type = type_of(collection, merge->taken), parent = parent_of(merge, collection);
+
+	folder->kind = (uint32_t)collection->kind;
+	if (strcmp(folder->display_name, collection->display_name) == 0 && folder->type == type && folder->parent == parent)
+		return;
+	folder->display_name = arena_strdup(merge->arena, collection->display_name);
+	folder->type = type;
+	folder->parent = parent;
+	if (folder->added != merge->key)
+		folder->changed = merge->key;
+	merge->any = true;
 }
 
 bool folders_merge(Belfry__Activesync__Folders *folders, const Belfry__Connector__Collections *list,
 	struct arena *arena)
 {
-	size_t old = folders->n_folders, count = list->n_collections;
 	struct merge merge = {.folders = folders, .arena = arena, .key = folders->key + 1, .any = folders->key == 0};
-	Belfry__Activesync__Folder **grown = arena_alloc(arena, (old + count + 1) * sizeof *grown);
-	Belfry__Connector__Collection **sorted = arena_alloc(arena, (count + 1) * sizeof *sorted);
 
-	if (count > FOLDERS_MAX) {
-		log_warning(LOG_ACTIVESYNC, "of %zu folders only %d are shown to the device", count, FOLDERS_MAX);
-		count = FOLDERS_MAX;
-	}
-	merge.sorted = arena_alloc(arena, (old + count + 1) * sizeof *merge.sorted);
-	if (old != 0)
-		memcpy(grown, folders->folders, old * sizeof *grown);
-	folders->folders = grown;
-	for (size_t i = 0; i < old; i++) {
-		merge.sorted[merge.sorted_count++] = grown[i];
-		grown[i]->removed = merge.key; /* until it is found in the list */
-	}
-	qsort(merge.sorted, merge.sorted_count, sizeof *merge.sorted, by_name);
-	if (count != 0)
-		memcpy(sorted, list->collections, count * sizeof *sorted);
-	qsort(sorted, count, sizeof *sorted, by_length);
-	for (size_t i = 0; i < count; i++)
-		take(&merge, sorted[i]);
-	for (size_t i = 0; i < old; i++)
-		merge.any = merge.any || grown[i]->removed != 0;
+	make_list(&merge, list);
+	match(&merge);
+	sort_names(&merge);
+	for (size_t i = 0; i < merge.list_count; i++)
+		describe(&merge, merge.list[i]);
+	qsort(folders->folders, folders->n_folders, sizeof *folders->folders, folders_by_length);
 	if (merge.any)
 		folders->key = merge.key;
 	return merge.any;

@@ -9,7 +9,11 @@
 #include "lib/core/arena.h"
 #include "lib/ipc/connector.pb-c.h"
 
-enum { FOLDERS_MAX = 10000 }; /* of one device; the state of so many is about 600 kB. More are left out, and logged */
+enum {
+	FOLDERS_MAX = 10000,                /* of one device; the record of so many is about 600 kB … */
+	FOLDER_BYTES = 48,                  /* … of which so much is not names */
+	FOLDERS_BYTES_MAX = 2 * 1024 * 1024 /* half of what a frame to the hub carries. More are left out, and logged */
+};
 
 /* The device starts from 0: a new series, everything is told. Ids stay with their names. */
 void folders_restart(Belfry__Activesync__Folders *, uint32_t series);
