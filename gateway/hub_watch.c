@@ -383,6 +383,7 @@ static void instance_start(struct hub_instance *instance)
 {
 	instance->place = mem_printf("connector/%s", instance->settings->name);
 	router_health_start(&instance->health, instance->settings->hook == HUB_HOOK_YES);
+	instance->paid_us = -HUB_CHECKS_BURST * INT64_C(1000000);
 	instance->calls = calls_create(instance->hub->net, instance->place, &calls_events, instance);
 	timer_start(instance->hub->loop, &instance->recheck, 1000, recheck);
 }
