@@ -10,7 +10,7 @@
  *	quit
  *
  * phones [-f first user] [-n phones] [-a address] [-c CA file: TLS] [-k hook socket] [-v uidvalidity] [-w at once]
- *        [-F: floor server] [-d domain] [-p password] [-b heartbeat_s]
+ *        [-F: floor server] [-d domain] [-p password] [-b heartbeat_s] [-r file for each time taken, in ns]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -42,7 +42,7 @@ enum task { IDLE, HOLDING, RINGING, BURSTING };
 static struct {
 	struct phone_settings phone;
 	uint32_t first, count, at_once;
-	const char *hook;
+	const char *hook, *raw_path;
 	uint64_t uidvalidity;
 	struct loop *loop;
 	struct phone *phones;
@@ -56,7 +56,7 @@ static struct {
 	uint32_t next;
 	int64_t *took_ns;
 	uint64_t uid;
-} load = {.phone = {.address = "127.0.0.1:8080", .domain = "bench.example", .password = "bench", .heartbeat_s = 3540},
+} load = {.phone = {.address = "127.0.0.1:8080", .domain = "bench.example", .password = "secret", .heartbeat_s = 3540},
 	.count = 10, .at_once = 50, .uidvalidity = 1, .uid = 1000000};
 
 static void done(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -111,6 +111,16 @@ static int compare(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
+static void write_raw(void)
+{
+	FILE *file = load.raw_path == NULL ? NULL : fopen(load.raw_path, "a");
+
+	for (uint32_t i = 0; file != NULL && i < load.rung; i++)
+		fprintf(file, "%lld\n", (long long)load.took_ns[i]);
+	if (file != NULL)
+		fclose(file);
+}
+
 static void report(uint32_t lost, int64_t all_ns)
 {
 	uint32_t n = load.rung;
@@ -119,6 +129,7 @@ static void report(uint32_t lost, int64_t all_ns)
 		done("rung=0 lost=%u", lost);
 		return;
 	}
+	write_raw();
 	qsort(load.took_ns, n, sizeof *load.took_ns, compare);
 	done("rung=%u lost=%u p50_us=%.1f p90_us=%.1f p99_us=%.1f max_us=%.1f all_ms=%.1f", n, lost,
 		(double)load.took_ns[n / 2] / 1e3, (double)load.took_ns[n * 9 / 10] / 1e3,
@@ -322,7 +333,7 @@ static void parse_options(int argc, char **argv, const char **ca_file_r)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "f:n:a:c:k:v:w:Fd:p:b:")) >= 0)
+	while ((option = getopt(argc, argv, "f:n:a:c:k:v:w:Fd:p:b:r:")) >= 0)
 		switch (option) {
 		case 'f': load.first = (uint32_t)atol(optarg); break;
 		case 'n': load.count = (uint32_t)atol(optarg); break;
@@ -335,6 +346,7 @@ static void parse_options(int argc, char **argv, const char **ca_file_r)
 		case 'd': load.phone.domain = optarg; break;
 		case 'p': load.phone.password = optarg; break;
 		case 'b': load.phone.heartbeat_s = (unsigned)atol(optarg); break;
+		case 'r': load.raw_path = optarg; break;
 		default: exit(2);
 		}
 }
