@@ -3,6 +3,7 @@
  * Holds many phones, and rings them: the hook's message is written and the phone's answer read in this one process,
  * so that one clock measures both. Driven by lines on standard input; each is answered by one line.
  *
+ *	visit        each phone does all up to its Ping and leaves: its state is in the store then, as if it had been held
  *	hold         starts the phones; "held=N broken=N ms=N" when all have sent their Ping
  *	ring N GAP   N times: one message, wait for that phone's answer, wait until it holds again and GAP ms more
  *	burst N      N messages to N phones at once; answered when all of them have rung, or after BURST_TIMEOUT_MS
@@ -37,7 +38,7 @@ enum {
 	SETTLE_MS = 20           /* from a Ping's sending until the bell may ring: it has to arrive first */
 };
 
-enum task { IDLE, HOLDING, RINGING, BURSTING };
+enum task { IDLE, VISITING, HOLDING, RINGING, BURSTING };
 
 static struct {
 	struct phone_settings phone;
@@ -144,14 +145,15 @@ static void start_some(void)
 		uint32_t i = load.started++;
 		phone_start(&load.phones[i], &load.phone, load.first + i);
 	}
-	if (load.task == HOLDING && load.held + load.broken == load.count)
+	if ((load.task == HOLDING || load.task == VISITING) && load.held + load.broken == load.count)
 		done("held=%u broken=%u ms=%lld", load.held, load.broken,
 			(long long)((phone_now_ns() - load.since_ns) / 1000000));
 }
 
-static void hold(void)
+static void hold(enum task task)
 {
-	load.task = HOLDING;
+	load.task = task;
+	load.started = load.held = load.broken = 0;
 	load.since_ns = phone_now_ns();
 	start_some();
 }
@@ -228,7 +230,9 @@ static void burst_ended(void)
 
 static void phone_held(struct phone *phone)
 {
-	if (load.task == HOLDING && phone->rung == 0) {
+	if (load.task == VISITING)
+		phone_stop(phone);
+	if (load.task == VISITING || (load.task == HOLDING && phone->rung == 0)) {
 		load.held++;
 		start_some();
 	} else if (load.task == RINGING && phone == load.ringing && load.rung > 0 && load.took_ns[load.rung - 1] > 0) {
@@ -254,7 +258,7 @@ static void phone_broken(struct phone *phone, const char *why)
 	load.broken++;
 	if (load.complaints++ < COMPLAINTS_MAX)
 		fprintf(stderr, "u%u: %s\n", phone->number, why);
-	if (load.task == HOLDING)
+	if (load.task == HOLDING || load.task == VISITING)
 		start_some();
 	if (load.task == RINGING && phone == load.ringing)
 		ring_lost(NULL);
@@ -291,7 +295,9 @@ static void obey(const char *line)
 	unsigned wanted, gap_ms = 0;
 
 	if (strcmp(line, "hold") == 0) {
-		hold();
+		hold(HOLDING);
+	} else if (strcmp(line, "visit") == 0) {
+		hold(VISITING);
 	} else if (sscanf(line, "ring %u %u", &wanted, &gap_ms) >= 1) {
 		begin(RINGING, wanted);
 		load.gap_ms = gap_ms;
