@@ -54,6 +54,7 @@ static struct {
 	struct timer timer;
 	uint32_t wanted, gap_ms, rung;
 	struct phone *ringing;              /* whose bell is awaited */
+	bool has_rung;
 	uint32_t next;
 	int64_t *took_ns;
 	uint64_t uid;
@@ -185,6 +186,7 @@ static void ring_one(struct timer *timer)
 	load.ringing = &load.phones[load.next];
 	load.next = (load.next + 1) % load.count;
 	timer_start(load.loop, &load.timer, RING_TIMEOUT_MS, ring_lost);
+	load.has_rung = false;
 	load.took_ns[load.rung] = -phone_now_ns();
 	hook_write(load.ringing->number);
 }
@@ -235,7 +237,7 @@ static void phone_held(struct phone *phone)
 	if (load.task == VISITING || (load.task == HOLDING && phone->rung == 0)) {
 		load.held++;
 		start_some();
-	} else if (load.task == RINGING && phone == load.ringing && load.rung > 0 && load.took_ns[load.rung - 1] > 0) {
+	} else if (load.task == RINGING && phone == load.ringing && load.has_rung) {
 		timer_start(load.loop, &load.timer, SETTLE_MS + load.gap_ms, ring_one);
 	}
 }
@@ -247,7 +249,9 @@ static void phone_rung(struct phone *phone, int64_t answered_ns)
 		if (load.rung == load.wanted && load.started == load.wanted)
 			burst_ended();
 	} else if (load.task == RINGING && phone == load.ringing) {
-		load.took_ns[load.rung++] += answered_ns;
+		if (!load.has_rung)
+			load.took_ns[load.rung++] += answered_ns;
+		load.has_rung = true; /* belfry-null never has the item: a second bell may come of the same hint */
 		timer_stop(load.loop, &load.timer);
 		phone_go_on(phone);
 	}
