@@ -84,8 +84,12 @@ static void name_unref(struct park_table *table, uint32_t id)
 
 /* --- cells ----------------------------------------------------------------------------------------------------- */
 
-#define EACH_CELL(cell, user) \
-	(struct park_cell *cell = (user)->cells; cell < (user)->cells + (user)->cell_count; cell++)
+static struct park_cell *cells_end(const struct park_user *user)
+{
+	return user->cells == NULL ? NULL : user->cells + user->cell_count;
+}
+
+#define EACH_CELL(cell, user) (struct park_cell *cell = (user)->cells; cell != cells_end(user); cell++)
 
 static bool is_of(const struct park_cell *cell, uint32_t collection)
 {
@@ -410,14 +414,6 @@ bool park_learn_at_least(struct park_table *table, struct park_user *user, uint3
 	unknow(table, user, collection);
 	user->cells[at].flags |= PARK_KNOWN | PARK_AT_LEAST;
 	return differs;
-}
-
-void park_spend_proof(struct park_table *table, struct park_user *user, uint32_t collection)
-{
-	const struct park_cell *cell = known(user, collection);
-
-	if (cell != NULL && (cell->flags & PARK_AT_LEAST))
-		unknow(table, user, collection);
 }
 
 void park_forget(struct park_user *user)

@@ -105,7 +105,7 @@ int datagram_bind(const char *address, struct error *error_r)
 {
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_DGRAM};
 	struct addrinfo *found = NULL;
-	const char *colon = strrchr(address, ':');
+	const char *colon = strrchr(address, ':'), *port = colon == NULL ? address : colon + 1;
 	size_t length = colon == NULL ? 0 : (size_t)(colon - address);
 	char host[INET6_ADDRSTRLEN + 2];
 
@@ -113,10 +113,10 @@ int datagram_bind(const char *address, struct error *error_r)
 		address++;
 		length -= 2;
 	}
-	if (length >= sizeof host)
+	if (length >= sizeof host || *port == '\0')
 		return error_set(error_r, "%s: not a numeric address and port", address);
 	snprintf(host, sizeof host, "%.*s", (int)length, address);
-	if (getaddrinfo(length == 0 ? "::" : host, colon == NULL ? address : colon + 1, &hints, &found) != 0)
+	if (getaddrinfo(length == 0 ? "::" : host, port, &hints, &found) != 0)
 		return error_set(error_r, "%s: not a numeric address and port", address);
 	int fd = bind_found(found);
 	if (fd < 0)

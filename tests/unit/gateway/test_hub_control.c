@@ -161,10 +161,30 @@ static void why_forgets_the_oldest_first(void **state)
 	(void)state; /* 256 events are kept */
 	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
 	try_unpark(&try, &front, 0, 1);
-	for (int i = 0; i < 300; i++)
-		try_hint(&try, "bob@example.org", INBOX, HINT_MESSAGE_NEW, 7, 17);
+	for (int i = 0; i < 300; i++) {
+		assert_false(try_park(&try, &front, "bob@example.org", "D1", 0, 1));
+		try_unpark(&try, &front, 0, 1);
+	}
 	assert_has(ask("why\talice\tD1\n"), "not within the last 256 events");
-	assert_has(ask("why\tbob\n"), "hook announced");
+	assert_has(ask("why\tbob\n"), "began to wait");
+}
+
+static void hints_for_others_do_not_push_out_what_happened_to_phones(void **state)
+{
+	const char *answer;
+
+	(void)state;
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
+	try_unpark(&try, &front, 0, 1);
+	for (int i = 0; i < 1000; i++)
+		try_hint(&try, "bob@example.org", INBOX, HINT_MESSAGE_NEW, 7, 17);
+	assert_has(ask("why\talice\tD1\n"), "began to wait");
+	loop_advance(try.loop, HUB_LINGER_MS);
+	try_hint(&try, ALICE, INBOX, HINT_MESSAGE_NEW, 7, 17);
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
+	answer = ask("why\talice\tD1\n");
+	assert_true(strstr(answer, "request ended") < strstr(answer, "no phone of this user waited"));
+	assert_non_null(strstr(strstr(answer, "no phone of this user waited"), "began to wait"));
 }
 
 static void kick_answers_what_is_held(void **state)
@@ -231,6 +251,7 @@ int main(void)
 		CASE(why_tells_in_order_why_it_rang),
 		CASE(why_tells_why_it_did_not_ring),
 		CASE(why_forgets_the_oldest_first),
+		CASE(hints_for_others_do_not_push_out_what_happened_to_phones),
 		CASE(kick_answers_what_is_held),
 		CASE(trace_reaches_fronts_of_now_and_later),
 		CASE(wrong_requests_are_answered_with_what_is_wrong),
