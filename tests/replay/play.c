@@ -34,9 +34,10 @@ static void restart(struct play *play, int64_t off_ms)
 	world_restart(play->world, off_ms);
 	at = 0;
 	for (request = play->requests; request != NULL; request = request->next)
-		if (waiting[at++])
+		if (waiting[at++]) {
 			phone_request_send(request, play->world->fronts[request->front - 1].net);
-	loop_settle(play->world->loop);
+			loop_settle(play->world->loop);
+		}
 }
 
 void play_settle(struct play *play)

@@ -46,6 +46,13 @@ static struct cable *lay(struct world *world, struct net *from, struct net *to, 
 	return cable;
 }
 
+static void lay_hub_cables(struct world *world)
+{
+	for (unsigned i = 0; i < world->settings.fronts; i++)
+		if (world->fronts[i].to_hub == NULL)
+			world->fronts[i].to_hub = lay(world, world->fronts[i].net, world->hub_net, "hub", POSTPONE_HUB);
+}
+
 static void lay_connector_cables(struct world *world)
 {
 	if (!world->connector_is_up)
@@ -91,15 +98,21 @@ void world_hub_start(struct world *world)
 	struct error error;
 
 	assert(world->hub == NULL);
+	lay_hub_cables(world);
+	lay_connector_cables(world);
 	open_store(world);
 	world->hub = hub_start(world->hub_net, &settings, world->store, &error);
 	assert(world->hub != NULL);
 }
 
+/* Nobody hears of its last words. */
 void world_hub_kill(struct world *world)
 {
 	if (world->hub == NULL)
 		return;
+	for (unsigned i = 0; i < world->settings.fronts; i++)
+		cable_free(&world->fronts[i].to_hub);
+	cable_free(&world->hub_to_connector);
 	hub_stop(&world->hub);
 	world->kept = store_memory_snapshot(world->store);
 	store_close(&world->store);
@@ -149,7 +162,8 @@ void world_connector_start(struct world *world)
 
 void world_connector_hold(struct world *world, bool holds)
 {
-	cable_hold(world->hub_to_connector, holds);
+	if (world->hub_to_connector != NULL)
+		cable_hold(world->hub_to_connector, holds);
 	for (unsigned i = 0; i < world->settings.fronts; i++)
 		cable_hold(world->fronts[i].to_connector, holds);
 }
@@ -198,12 +212,8 @@ struct world *world_create(const struct world_settings *settings, bool postpones
 	world->mailboxes = null_store_create(world->connector_net, connector_place, &error);
 	assert(world->mailboxes != NULL);
 	world->connector_is_up = true;
-	for (unsigned i = 0; i < settings->fronts; i++) {
-		struct world_front *front = &world->fronts[i];
-		front->net = net_create_memory(world->loop);
-		front->to_hub = lay(world, front->net, world->hub_net, "hub", POSTPONE_HUB);
-	}
-	lay_connector_cables(world);
+	for (unsigned i = 0; i < settings->fronts; i++)
+		world->fronts[i].net = net_create_memory(world->loop);
 	world_restart(world, 0);
 	return world;
 }
@@ -221,11 +231,8 @@ void world_free(struct world **owner)
 	store_snapshot_free(&world->kept);
 	loop_settle(world->loop);
 	world_connector_kill(world);
-	for (unsigned i = 0; i < world->settings.fronts; i++) {
-		cable_free(&world->fronts[i].to_hub);
+	for (unsigned i = 0; i < world->settings.fronts; i++)
 		net_free(&world->fronts[i].net);
-	}
-	loop_settle(world->loop);
 	null_store_free(&world->mailboxes);
 	loop_settle(world->loop);
 	net_free(&world->hub_net);
