@@ -188,7 +188,8 @@ static int enter_hub_sandbox(const struct config *config, struct error *error_r)
 	char spool[PATH_MAX];
 	const struct sandbox_path paths[] = {
 		{config->state_dir, true}, {spool, true}, {"/etc", false}, {"/usr/lib", false}, {"/usr/lib64", false},
-		{"/lib", false}, {"/lib64", false}, {"/var/lib/sss", false}, {"/proc/self", false}, {"/sys/devices/system/cpu", false},
+		{"/lib", false}, {"/lib64", false}, {"/usr/share/zoneinfo", false}, {"/var/lib/sss", false},
+		{"/proc/self", false}, {"/sys/devices/system/cpu", false},
 	};
 	struct sandbox sandbox = {config->user_hub.uid, config->user_hub.gid, paths, sizeof paths / sizeof paths[0],
 		SANDBOX_CALLS_HUB};
