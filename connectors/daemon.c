@@ -6,12 +6,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "connectors/contract.h"
 #include "lib/core/log.h"
 #include "lib/core/loop_wakeup.h"
+
+enum { DAEMON_ORPHAN_EVERY_MS = 1000 };
 
 static struct loop_wakeup *told_to_stop; /* for the signal handler: a wakeup may be rung from one */
 
@@ -56,7 +59,7 @@ void daemon_start(struct daemon *daemon_r)
 	}
 	fcntl(CONNECTOR_LISTEN_FD, F_SETFL, fcntl(CONNECTOR_LISTEN_FD, F_GETFL) | O_NONBLOCK);
 	fcntl(CONNECTOR_LISTEN_FD, F_SETFD, FD_CLOEXEC);
-	daemon_r->loop = loop_create();
+	*daemon_r = (struct daemon){.loop = loop_create()};
 	daemon_r->net = net_create(daemon_r->loop);
 	net_add_listener(daemon_r->net, DAEMON_PLACE, CONNECTOR_LISTEN_FD);
 	daemon_r->stop = told_to_stop = loop_wakeup_create(daemon_r->loop, stop, daemon_r);
@@ -64,9 +67,23 @@ void daemon_start(struct daemon *daemon_r)
 	sigaction(SIGINT, &action, NULL);
 }
 
+/* The parent's death signal does not come when main is one of several threads (belfryd -s) and killed. */
+static void look_for_parent(struct timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, orphan);
+
+	if (getppid() != daemon->parent)
+		loop_stop(daemon->loop);
+	else
+		timer_start(daemon->loop, timer, DAEMON_ORPHAN_EVERY_MS, look_for_parent);
+}
+
 void daemon_run(struct daemon *daemon)
 {
+	daemon->parent = getppid();
+	timer_start(daemon->loop, &daemon->orphan, DAEMON_ORPHAN_EVERY_MS, look_for_parent);
 	loop_run(daemon->loop);
+	timer_stop(daemon->loop, &daemon->orphan);
 }
 
 void daemon_free(struct daemon *daemon)

@@ -354,10 +354,19 @@ static void ask_about(struct parking *parking)
 		hub_user_ask(instance, user);
 }
 
+static void spend_proofs(struct parking *parking)
+{
+	struct park_table *table = &parking->instance->table;
+
+	for (size_t i = 0; i < parking->changed_count; i++)
+		park_spend_proof(table, parking->user, park_name_find(table, parking->collections[parking->changed[i]]));
+}
+
 static void park_now(struct parking *parking)
 {
 	compare(parking);
 	if (parking->changed_count > 0) {
+		spend_proofs(parking);
 		answer_at_once(parking, BELFRY__ROLE__WAKE_REASON__CHANGED);
 		return;
 	}

@@ -150,7 +150,7 @@ static void ask_ping(struct phone *phone)
 	wbxml_writer_finish(&writer);
 	phone->state = PHONE_HELD;
 	send_request(phone, "Ping", &body);
-	phone->settings->events->held(phone);
+	phone->settings->events->held(phone); /* may stop it */
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------- */
@@ -248,9 +248,9 @@ static const char *ping_answered(struct phone *phone, const struct wbxml_node *r
 		return "Ping: status is neither 1 nor 2";
 	phone->rung++;
 	phone->state = PHONE_STOPPED;
-	if (!phone->stops_after_bell)
-		phone_go_on(phone);
 	phone->settings->events->rung(phone, now_ns);
+	if (!phone->stops_after_bell && phone->state == PHONE_STOPPED)
+		phone_go_on(phone);
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
  * Holds many phones, and rings them: the hook's message is written and the phone's answer read in this one process,
  * so that one clock measures both. Driven by lines on standard input; each is answered by one line.
  *
+ *	visit        each phone does all up to its Ping and leaves: its state is in the store then, as if it had been held
  *	hold         starts the phones; "held=N broken=N ms=N" when all have sent their Ping
  *	ring N GAP   N times: one message, wait for that phone's answer, wait until it holds again and GAP ms more
  *	burst N      N messages to N phones at once; answered when all of them have rung, or after BURST_TIMEOUT_MS
@@ -10,7 +11,7 @@
  *	quit
  *
  * phones [-f first user] [-n phones] [-a address] [-c CA file: TLS] [-k hook socket] [-v uidvalidity] [-w at once]
- *        [-F: floor server] [-d domain] [-p password] [-b heartbeat_s]
+ *        [-F: floor server] [-d domain] [-p password] [-b heartbeat_s] [-r file for each time taken, in ns]
  */
 #include <errno.h>
 #include <getopt.h>
@@ -37,12 +38,12 @@ enum {
 	SETTLE_MS = 20           /* from a Ping's sending until the bell may ring: it has to arrive first */
 };
 
-enum task { IDLE, HOLDING, RINGING, BURSTING };
+enum task { IDLE, VISITING, HOLDING, RINGING, BURSTING };
 
 static struct {
 	struct phone_settings phone;
 	uint32_t first, count, at_once;
-	const char *hook;
+	const char *hook, *raw_path;
 	uint64_t uidvalidity;
 	struct loop *loop;
 	struct phone *phones;
@@ -53,10 +54,11 @@ static struct {
 	struct timer timer;
 	uint32_t wanted, gap_ms, rung;
 	struct phone *ringing;              /* whose bell is awaited */
+	bool has_rung;
 	uint32_t next;
 	int64_t *took_ns;
 	uint64_t uid;
-} load = {.phone = {.address = "127.0.0.1:8080", .domain = "bench.example", .password = "bench", .heartbeat_s = 3540},
+} load = {.phone = {.address = "127.0.0.1:8080", .domain = "bench.example", .password = "secret", .heartbeat_s = 3540},
 	.count = 10, .at_once = 50, .uidvalidity = 1, .uid = 1000000};
 
 static void done(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -111,6 +113,16 @@ static int compare(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
+static void write_raw(void)
+{
+	FILE *file = load.raw_path == NULL ? NULL : fopen(load.raw_path, "a");
+
+	for (uint32_t i = 0; file != NULL && i < load.rung; i++)
+		fprintf(file, "%lld\n", (long long)load.took_ns[i]);
+	if (file != NULL)
+		fclose(file);
+}
+
 static void report(uint32_t lost, int64_t all_ns)
 {
 	uint32_t n = load.rung;
@@ -119,6 +131,7 @@ static void report(uint32_t lost, int64_t all_ns)
 		done("rung=0 lost=%u", lost);
 		return;
 	}
+	write_raw();
 	qsort(load.took_ns, n, sizeof *load.took_ns, compare);
 	done("rung=%u lost=%u p50_us=%.1f p90_us=%.1f p99_us=%.1f max_us=%.1f all_ms=%.1f", n, lost,
 		(double)load.took_ns[n / 2] / 1e3, (double)load.took_ns[n * 9 / 10] / 1e3,
@@ -133,14 +146,15 @@ static void start_some(void)
 		uint32_t i = load.started++;
 		phone_start(&load.phones[i], &load.phone, load.first + i);
 	}
-	if (load.task == HOLDING && load.held + load.broken == load.count)
+	if ((load.task == HOLDING || load.task == VISITING) && load.held + load.broken == load.count)
 		done("held=%u broken=%u ms=%lld", load.held, load.broken,
 			(long long)((phone_now_ns() - load.since_ns) / 1000000));
 }
 
-static void hold(void)
+static void hold(enum task task)
 {
-	load.task = HOLDING;
+	load.task = task;
+	load.started = load.held = load.broken = 0;
 	load.since_ns = phone_now_ns();
 	start_some();
 }
@@ -172,6 +186,7 @@ static void ring_one(struct timer *timer)
 	load.ringing = &load.phones[load.next];
 	load.next = (load.next + 1) % load.count;
 	timer_start(load.loop, &load.timer, RING_TIMEOUT_MS, ring_lost);
+	load.has_rung = false;
 	load.took_ns[load.rung] = -phone_now_ns();
 	hook_write(load.ringing->number);
 }
@@ -217,10 +232,12 @@ static void burst_ended(void)
 
 static void phone_held(struct phone *phone)
 {
-	if (load.task == HOLDING && phone->rung == 0) {
+	if (load.task == VISITING)
+		phone_stop(phone);
+	if (load.task == VISITING || (load.task == HOLDING && phone->rung == 0)) {
 		load.held++;
 		start_some();
-	} else if (load.task == RINGING && phone == load.ringing && load.rung > 0 && load.took_ns[load.rung - 1] > 0) {
+	} else if (load.task == RINGING && phone == load.ringing && load.has_rung) {
 		timer_start(load.loop, &load.timer, SETTLE_MS + load.gap_ms, ring_one);
 	}
 }
@@ -232,7 +249,9 @@ static void phone_rung(struct phone *phone, int64_t answered_ns)
 		if (load.rung == load.wanted && load.started == load.wanted)
 			burst_ended();
 	} else if (load.task == RINGING && phone == load.ringing) {
-		load.took_ns[load.rung++] += answered_ns;
+		if (!load.has_rung)
+			load.took_ns[load.rung++] += answered_ns;
+		load.has_rung = true; /* belfry-null never has the item: a second bell may come of the same hint */
 		timer_stop(load.loop, &load.timer);
 		phone_go_on(phone);
 	}
@@ -243,7 +262,7 @@ static void phone_broken(struct phone *phone, const char *why)
 	load.broken++;
 	if (load.complaints++ < COMPLAINTS_MAX)
 		fprintf(stderr, "u%u: %s\n", phone->number, why);
-	if (load.task == HOLDING)
+	if (load.task == HOLDING || load.task == VISITING)
 		start_some();
 	if (load.task == RINGING && phone == load.ringing)
 		ring_lost(NULL);
@@ -280,7 +299,9 @@ static void obey(const char *line)
 	unsigned wanted, gap_ms = 0;
 
 	if (strcmp(line, "hold") == 0) {
-		hold();
+		hold(HOLDING);
+	} else if (strcmp(line, "visit") == 0) {
+		hold(VISITING);
 	} else if (sscanf(line, "ring %u %u", &wanted, &gap_ms) >= 1) {
 		begin(RINGING, wanted);
 		load.gap_ms = gap_ms;
@@ -322,7 +343,7 @@ static void parse_options(int argc, char **argv, const char **ca_file_r)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "f:n:a:c:k:v:w:Fd:p:b:")) >= 0)
+	while ((option = getopt(argc, argv, "f:n:a:c:k:v:w:Fd:p:b:r:")) >= 0)
 		switch (option) {
 		case 'f': load.first = (uint32_t)atol(optarg); break;
 		case 'n': load.count = (uint32_t)atol(optarg); break;
@@ -335,6 +356,7 @@ static void parse_options(int argc, char **argv, const char **ca_file_r)
 		case 'd': load.phone.domain = optarg; break;
 		case 'p': load.phone.password = optarg; break;
 		case 'b': load.phone.heartbeat_s = (unsigned)atol(optarg); break;
+		case 'r': load.raw_path = optarg; break;
 		default: exit(2);
 		}
 }

@@ -78,6 +78,25 @@ static void a_proof_is_remembered_as_the_least(void **state)
 	park_table_release(&table);
 }
 
+static void a_proof_is_good_for_one_answer(void **state)
+{
+	struct park_table table = {0};
+	struct park_user *user = park_user_create(&table, "alice@example.org");
+	struct park *park = park_in(&table, user, "D1", "INBOX", at(5));
+	uint32_t inbox = park_name_find(&table, "INBOX");
+
+	(void)state;
+	park_learn_at_least(&table, user, inbox, (struct position){.validity = 7, .next = 8});
+	park_spend_proof(&table, user, inbox);
+	assert_int_equal(verdict(&table, user, "INBOX", 5), PARK_UNSURE); /* now the backend has to be asked */
+	park_learn(&table, user, inbox, at(5), true);
+	park_spend_proof(&table, user, inbox); /* that was no proof: it stays */
+	assert_int_equal(verdict(&table, user, "INBOX", 5), PARK_SAME);
+	park_remove(&table, &park);
+	park_user_free(&table, &user);
+	park_table_release(&table);
+}
+
 static void devices_in_one_position_share_it_and_differ_one_by_one(void **state)
 {
 	struct park_table table = {0};
@@ -230,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_known_and_newer_than_the_device_is_news),
 		cmocka_unit_test(a_proof_is_remembered_as_the_least),
+		cmocka_unit_test(a_proof_is_good_for_one_answer),
 		cmocka_unit_test(devices_in_one_position_share_it_and_differ_one_by_one),
 		cmocka_unit_test(folded_positions_are_still_compared_but_prove_nothing),
 		cmocka_unit_test(a_parked_device_is_small),
