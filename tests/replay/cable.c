@@ -26,6 +26,7 @@ struct lane {
 	struct frame *first, **last;
 	struct deferred turn;
 	unsigned turns_left;
+	int *limit; /* the cable's, of this direction */
 };
 
 struct wire {
@@ -41,7 +42,7 @@ struct cable {
 	struct listener *listener;
 	struct wire *wires;
 	unsigned turns;
-	bool holds;
+	int limit_there, limit_back; /* frames that may still pass; CABLE_FREE: all */
 };
 
 /* --- frames ---------------------------------------------------------------------------------------------------- */
@@ -67,6 +68,8 @@ static void pass_on(struct deferred *turn)
 	struct lane *lane = container_of(turn, struct lane, turn);
 	struct loop *loop = net_loop(lane->wire->cable->near);
 
+	if (*lane->limit == 0)
+		return;
 	if (lane->turns_left > 0) {
 		lane->turns_left--;
 		loop_defer(loop, turn, pass_on);
@@ -76,13 +79,15 @@ static void pass_on(struct deferred *turn)
 	link_send_packed(*lane->to, frame->body, frame->length, frame->fd);
 	frame_free(frame);
 	lane->turns_left = lane->wire->cable->turns;
+	if (*lane->limit > 0)
+		--*lane->limit;
 	if (lane->first != NULL)
 		loop_defer(loop, turn, pass_on);
 }
 
 static void lane_start(struct lane *lane)
 {
-	if (lane->first == NULL || lane->wire->cable->holds)
+	if (lane->first == NULL || lane->turn.link != NULL)
 		return;
 	lane->turns_left = lane->wire->cable->turns;
 	loop_defer(net_loop(lane->wire->cable->near), &lane->turn, pass_on);
@@ -91,18 +96,16 @@ static void lane_start(struct lane *lane)
 static void lane_put(struct lane *lane, const uint8_t *body, size_t length, int fd)
 {
 	struct frame *frame = mem_alloc(sizeof *frame);
-	bool first = lane->first == NULL;
 
 	*frame = (struct frame){.body = mem_dup(body, length), .length = length, .fd = fd};
 	*lane->last = frame;
 	lane->last = &frame->next;
-	if (first)
-		lane_start(lane);
+	lane_start(lane);
 }
 
-static void lane_init(struct lane *lane, struct wire *wire, struct link **to)
+static void lane_init(struct lane *lane, struct wire *wire, struct link **to, int *limit)
 {
-	*lane = (struct lane){.wire = wire, .to = to};
+	*lane = (struct lane){.wire = wire, .to = to, .limit = limit};
 	lane->last = &lane->first;
 }
 
@@ -166,8 +169,8 @@ static void accepted(struct stream *stream, void *data)
 	if (wire->next != NULL)
 		wire->next->link = &wire->next;
 	cable->wires = wire;
-	lane_init(&wire->there, wire, &wire->far);
-	lane_init(&wire->back, wire, &wire->near);
+	lane_init(&wire->there, wire, &wire->far, &cable->limit_there);
+	lane_init(&wire->back, wire, &wire->near, &cable->limit_back);
 	wire->near = link_create(stream, &wire_events, wire);
 	wire->far = link_create(net_connect(cable->far, cable->place, ignore, NULL), &wire_events, wire);
 }
@@ -178,7 +181,8 @@ struct cable *cable_create(struct net *near, struct net *far, const char *place)
 {
 	struct cable *cable = mem_alloc(sizeof *cable);
 
-	*cable = (struct cable){.near = near, .far = far, .place = mem_strdup(place)};
+	*cable = (struct cable){.near = near, .far = far, .place = mem_strdup(place), .limit_there = CABLE_FREE,
+		.limit_back = CABLE_FREE};
 	cable->listener = net_listen(near, place, accepted, cable, NULL);
 	assert(cable->listener != NULL);
 	return cable;
@@ -203,15 +207,12 @@ void cable_postpone(struct cable *cable, unsigned turns)
 	cable->turns = turns;
 }
 
-void cable_hold(struct cable *cable, bool holds)
+void cable_limit(struct cable *cable, int there, int back)
 {
-	cable->holds = holds;
+	cable->limit_there = there;
+	cable->limit_back = back;
 	for (struct wire *wire = cable->wires; wire != NULL; wire = wire->next) {
-		struct lane *lanes[] = {&wire->there, &wire->back};
-		for (size_t i = 0; i < 2; i++)
-			if (holds)
-				loop_undefer(net_loop(cable->near), &lanes[i]->turn);
-			else
-				lane_start(lanes[i]);
+		lane_start(&wire->there);
+		lane_start(&wire->back);
 	}
 }

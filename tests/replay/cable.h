@@ -7,8 +7,6 @@
 #ifndef BELFRY_TESTS_REPLAY_CABLE_H
 #define BELFRY_TESTS_REPLAY_CABLE_H
 
-#include <stdbool.h>
-
 #include "lib/net/net.h"
 
 struct cable;
@@ -18,7 +16,9 @@ struct cable *cable_create(struct net *near, struct net *far, const char *place)
 void cable_free(struct cable **);
 /* Frames are passed on so many turns of the loop later, in their order: finds who relies on synchrony. */
 void cable_postpone(struct cable *, unsigned turns);
-/* Silent: connections stand, and no frame is passed on until it is let go. */
-void cable_hold(struct cable *, bool holds);
+/* Silent: connections stand, but after so many more frames there (requests) and back (answers) no frame is passed on,
+ * until it is let go with CABLE_FREE. */
+enum { CABLE_FREE = -1 };
+void cable_limit(struct cable *, int there, int back);
 
 #endif

@@ -96,8 +96,6 @@ static int compose_ping(struct composer *composer)
 	if (folders != NULL)
 		wbxml_writer_end(writer);
 	wbxml_writer_end(writer);
-	if (heartbeat != NULL)
-		composer->device->heartbeat_s = (unsigned)strtoul(heartbeat, NULL, 10);
 	return 0;
 }
 

@@ -284,7 +284,7 @@ static void item_added(struct device_folder *folder, const char *id, const struc
 	*end = item;
 }
 
-static int take_command(struct device_folder *folder, const struct wbxml_node *node, struct error *error_r)
+static int take_command(struct device_folder *folder, const struct wbxml_node *node, bool misses, struct error *error_r)
 {
 	const struct wbxml_node *data = wbxml_node_child(node, AS_AIRSYNC_APPLICATIONDATA);
 	const char *id = node_text(node, AS_AIRSYNC_SERVERID);
@@ -303,7 +303,7 @@ static int take_command(struct device_folder *folder, const struct wbxml_node *n
 		return 0;
 	case AS_AIRSYNC_DELETE:
 	case AS_AIRSYNC_SOFTDELETE:
-		if (item_remove(folder, id) < 0)
+		if (item_remove(folder, id) < 0 && !misses)
 			return error_set(error_r, "Sync deletes item \"%s\", which the device does not have", id);
 		return 0;
 	default: return error_set(error_r, "Sync has an odd command");
@@ -353,7 +353,7 @@ static const struct wbxml_node *collection_sent(const struct wbxml_node *request
 }
 
 static int take_collection(struct device_folder *folder, const struct wbxml_node *sent, const struct wbxml_node *got,
-	struct error *error_r)
+	bool misses, struct error *error_r)
 {
 	const char *key = node_text(got, AS_AIRSYNC_SYNCKEY), *key_sent = node_text(sent, AS_AIRSYNC_SYNCKEY);
 	const struct wbxml_node *commands = wbxml_node_child(got, AS_AIRSYNC_COMMANDS);
@@ -370,7 +370,7 @@ static int take_collection(struct device_folder *folder, const struct wbxml_node
 		folder->filter = (unsigned)strtoul(node_text(options, AS_AIRSYNC_FILTERTYPE), NULL, 10);
 	take_own(folder, sent, wbxml_node_child(got, AS_AIRSYNC_RESPONSES));
 	for (const struct wbxml_node *node = commands == NULL ? NULL : commands->first_child; node != NULL; node = node->next)
-		if (take_command(folder, node, error_r) < 0)
+		if (take_command(folder, node, misses, error_r) < 0)
 			return -1;
 	replace(&folder->key_before, folder->key);
 	replace(&folder->key, key);
@@ -387,7 +387,7 @@ static int apply_sync(struct device *device, const struct wbxml_node *request, c
 		if (strcmp(status, "1") == 0) {
 			if (folder == NULL)
 				return error_set(error_r, "Sync answers for collection \"%s\", which the device does not have", id);
-			if (take_collection(folder, collection_sent(request, id), got, error_r) < 0)
+			if (take_collection(folder, collection_sent(request, id), got, device->misses, error_r) < 0)
 				return -1;
 		} else if (folder != NULL && strcmp(status, "3") == 0) { /* start anew */
 			replace(&folder->key, "0");

@@ -38,7 +38,7 @@ struct device {
 	uint32_t policy_key, policy_key_before;
 	char *folder_key, *folder_key_before;
 	struct device_folder *folders;
-	unsigned heartbeat_s;   /* of the last Ping; 0: none */
+	bool misses;            /* an answer was lost: it may be told that items are gone which only that answer had */
 };
 
 struct device *device_create(const char *name);

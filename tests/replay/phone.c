@@ -121,8 +121,8 @@ static void understand(struct wish *wish)
 		wish->policy_key = (uint32_t)strtoul(policy, NULL, 10);
 }
 
-struct phone_request *phone_request_create(struct device *device, const struct step *step, size_t from,
-	struct arena *arena, struct error *error_r)
+struct phone_request *phone_request_create(struct device *device, struct device *knower, const struct step *step,
+	size_t from, struct arena *arena, struct error *error_r)
 {
 	struct wish wish = {.device = device, .step = step, .from = from, .arena = arena};
 	struct buffer body = BUFFER_EMPTY;
@@ -133,7 +133,7 @@ struct phone_request *phone_request_create(struct device *device, const struct s
 		return NULL;
 	}
 	understand(&wish);
-	if (wish.command != NULL && compose_body(device, wish.command, step, from, arena, &body, error_r) < 0) {
+	if (wish.command != NULL && compose_body(knower, wish.command, step, from, arena, &body, error_r) < 0) {
 		buffer_release(&body);
 		return NULL;
 	}

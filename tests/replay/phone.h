@@ -24,11 +24,11 @@ struct phone_request {
 	struct buffer input;
 };
 
-/* Makes a request of the words from words[from] on: "POST Cmd=Ping …" or "OPTIONS". Besides what belongs to the body:
- * version=, user=, password=, policy= (0, last, before or a number), agent=, id=, type=, base64, nologin,
+/* Makes a request of the words from words[from] on: "POST Cmd=Ping …" or "OPTIONS". knower: whose folders, items and
+ * keys the body is made of; mostly the device itself. Besides what belongs to the body: version=, user=, password=, policy= (0, last, before or a number), agent=, id=, type=, base64, nologin,
  * header="Name: value". -1: the transcript is wrong. NULL with error_r. */
-struct phone_request *phone_request_create(struct device *, const struct step *, size_t from, struct arena *,
-	struct error *error_r);
+struct phone_request *phone_request_create(struct device *, struct device *knower, const struct step *, size_t from,
+	struct arena *, struct error *error_r);
 struct phone_request *phone_request_copy(const struct phone_request *);
 void phone_request_free(struct phone_request **);
 

@@ -35,6 +35,7 @@ static void restart(struct play *play, int64_t off_ms)
 	at = 0;
 	for (request = play->requests; request != NULL; request = request->next)
 		if (waiting[at++]) {
+			request->device->misses = true;
 			phone_request_send(request, play->world->fronts[request->front - 1].net);
 			loop_settle(play->world->loop);
 		}
@@ -147,7 +148,7 @@ int play_exchange(struct play *play, struct device *device, const char *words, c
 	struct step *step = step_of(words, play->arena);
 
 	play_before_request(play);
-	struct phone_request *request = phone_request_create(device, step, 0, play->arena, error_r);
+	struct phone_request *request = phone_request_create(device, device, step, 0, play->arena, error_r);
 	if (request == NULL)
 		return -1;
 	send_request(play, request);
@@ -166,28 +167,41 @@ int play_exchange(struct play *play, struct device *device, const char *words, c
 
 /* --- device steps ---------------------------------------------------------------------------------------------- */
 
+static struct phone_request *make_request(struct play *play, struct device *device, size_t index,
+	const struct step *step, struct error *error_r)
+{
+	const struct phone_request *last = oldest(play, device) != NULL ? oldest(play, device) : play->consumed[index];
+	const char *knower = step_value(step, 3, "as", play->arena);
+	struct phone_request *request;
+
+	if (!step_has(step, 3, "again"))
+		return phone_request_create(device, knower == NULL ? device : play_device(play, knower, NULL), step, 3, play->arena,
+			error_r);
+	if (last == NULL) {
+		error_set(error_r, "device %s has sent nothing yet", device->name);
+		return NULL;
+	}
+	request = phone_request_copy(last);
+	device->misses = true;
+	request->front = (unsigned)step_number(step, 3, "front", last->front);
+	return request;
+}
+
 static int device_sends(struct play *play, struct device *device, size_t index, const struct step *step,
 	struct error *error_r)
 {
-	struct phone_request *request;
-
 	play_before_request(play);
-	if (step_has(step, 3, "again")) {
-		const struct phone_request *last = oldest(play, device) != NULL ? oldest(play, device) : play->consumed[index];
-		if (last == NULL)
-			return error_set(error_r, "device %s has sent nothing yet", device->name);
-		request = phone_request_copy(last);
-		request->front = (unsigned)step_number(step, 3, "front", last->front);
-	} else
-		request = phone_request_create(device, step, 3, play->arena, error_r);
-	if (request == NULL)
-		return -1;
-	if (request->front < 1 || request->front > play->world->settings.fronts) {
-		phone_request_free(&request);
-		return error_set(error_r, "there is no such front");
+	for (long times = step_number(step, 3, "times", 1); times > 0; times--) {
+		struct phone_request *request = make_request(play, device, index, step, error_r);
+		if (request == NULL)
+			return -1;
+		if (request->front < 1 || request->front > play->world->settings.fronts) {
+			phone_request_free(&request);
+			return error_set(error_r, "there is no such front");
+		}
+		request->step = step;
+		send_request(play, request);
 	}
-	request->step = step;
-	send_request(play, request);
 	return 0;
 }
 
@@ -222,6 +236,7 @@ static int repeat(struct play *play, struct phone_request *request, struct error
 	if (phone_answer_root(request, play->arena, &first, error_r) < 0)
 		return -1;
 	const char *before = phone_answer_text(request, play->arena);
+	request->device->misses = true;
 	phone_request_send(request, play->world->fronts[request->front - 1].net);
 	play_settle(play);
 	int result = request->state != PHONE_ANSWERED ? error_set(error_r, "the repeated request is not answered")
@@ -291,6 +306,16 @@ static int device_gets(struct play *play, struct device *device, size_t index, c
 	return result;
 }
 
+static int device_gets_times(struct play *play, struct device *device, size_t index, const struct step *step,
+	struct error *error_r)
+{
+	int result = 0;
+
+	for (long times = step_number(step, 3, "times", 1); result == 0 && times > 0; times--)
+		result = device_gets(play, device, index, step, error_r);
+	return result;
+}
+
 static void replace(char **text, const char *with)
 {
 	if (with == NULL)
@@ -336,7 +361,7 @@ static int do_device(struct play *play, const struct step *step, struct error *e
 	if (strcmp(verb, ">") == 0)
 		return device_sends(play, device, index, step, error_r);
 	if (strcmp(verb, "<") == 0)
-		return device_gets(play, device, index, step, error_r);
+		return device_gets_times(play, device, index, step, error_r);
 	if (strcmp(verb, "knows") == 0)
 		return play_learn(play, device, step->count > 3 ? step->words[3] : NULL, error_r);
 	if (strcmp(verb, "hangs") == 0)
@@ -394,6 +419,24 @@ static int do_hook(struct play *play, const struct step *step, struct error *err
 	return result;
 }
 
+/* connector deaf N: hears N more requests of each front; mute N: says N more answers; hang: deaf 0; resume. */
+static int do_connector(struct play *play, const struct step *step, struct error *error_r)
+{
+	const char *verb = step->count > 1 ? step->words[1] : "";
+	int frames = step->count > 2 ? atoi(step->words[2]) : 0;
+
+	if (strcmp(verb, "hang") == 0 || strcmp(verb, "deaf") == 0)
+		world_connector_limit(play->world, frames, CABLE_FREE);
+	else if (strcmp(verb, "mute") == 0)
+		world_connector_limit(play->world, CABLE_FREE, frames);
+	else if (strcmp(verb, "resume") == 0)
+		world_connector_limit(play->world, CABLE_FREE, CABLE_FREE);
+	else
+		return error_set(error_r, "the connector cannot do that");
+	play_settle(play);
+	return 0;
+}
+
 static int do_process(struct play *play, const struct step *step, struct error *error_r)
 {
 	static const struct { const char *process, *verb; void (*act)(struct world *); } acts[] = {
@@ -412,10 +455,8 @@ static int do_process(struct play *play, const struct step *step, struct error *
 		if (acts[act].act == world_hub_kill && world->store != NULL)
 			play->writes += store_memory_commits(world->store);
 		acts[act].act(world);
-	} else if (strcmp(step->words[0], "connector") == 0 && strcmp(verb, "hang") == 0)
-		world_connector_hold(world, true);
-	else if (strcmp(step->words[0], "connector") == 0 && strcmp(verb, "resume") == 0)
-		world_connector_hold(world, false);
+	} else if (strcmp(step->words[0], "connector") == 0)
+		return do_connector(play, step, error_r);
 	else if (strcmp(step->words[0], "front") == 0 && number >= 1 && number <= world->settings.fronts)
 		(strcmp(verb, "kill") == 0 ? world_front_kill : world_front_start)(world, number);
 	else

@@ -59,10 +59,14 @@ static void lay_connector_cables(struct world *world)
 		return;
 	if (world->hub_to_connector == NULL)
 		world->hub_to_connector = lay(world, world->hub_net, world->connector_net, connector_place, POSTPONE_WATCH);
-	for (unsigned i = 0; i < world->settings.fronts; i++)
-		if (world->fronts[i].to_connector == NULL)
-			world->fronts[i].to_connector = lay(world, world->fronts[i].net, world->connector_net, connector_place,
-				POSTPONE_CONNECTOR);
+	bool free = world->connector_hears == CABLE_FREE && world->connector_says == CABLE_FREE;
+	cable_limit(world->hub_to_connector, free ? CABLE_FREE : 0, CABLE_FREE);
+	for (unsigned i = 0; i < world->settings.fronts; i++) {
+		struct world_front *front = &world->fronts[i];
+		if (front->to_connector == NULL)
+			front->to_connector = lay(world, front->net, world->connector_net, connector_place, POSTPONE_CONNECTOR);
+		cable_limit(front->to_connector, world->connector_hears, world->connector_says);
+	}
 }
 
 /* --- the hub --------------------------------------------------------------------------------------------------- */
@@ -147,6 +151,7 @@ void world_front_kill(struct world *world, unsigned number)
 void world_connector_kill(struct world *world)
 {
 	world->connector_is_up = false;
+	world->connector_hears = world->connector_says = CABLE_FREE;
 	cable_free(&world->hub_to_connector);
 	for (unsigned i = 0; i < world->settings.fronts; i++)
 		cable_free(&world->fronts[i].to_connector);
@@ -160,12 +165,11 @@ void world_connector_start(struct world *world)
 	lay_connector_cables(world);
 }
 
-void world_connector_hold(struct world *world, bool holds)
+void world_connector_limit(struct world *world, int hears, int says)
 {
-	if (world->hub_to_connector != NULL)
-		cable_hold(world->hub_to_connector, holds);
-	for (unsigned i = 0; i < world->settings.fronts; i++)
-		cable_hold(world->fronts[i].to_connector, holds);
+	world->connector_hears = hears;
+	world->connector_says = says;
+	lay_connector_cables(world);
 }
 
 /* --- all ------------------------------------------------------------------------------------------------------- */
@@ -212,6 +216,7 @@ struct world *world_create(const struct world_settings *settings, bool postpones
 	world->mailboxes = null_store_create(world->connector_net, connector_place, &error);
 	assert(world->mailboxes != NULL);
 	world->connector_is_up = true;
+	world->connector_hears = world->connector_says = CABLE_FREE;
 	for (unsigned i = 0; i < settings->fronts; i++)
 		world->fronts[i].net = net_create_memory(world->loop);
 	world_restart(world, 0);

@@ -38,6 +38,7 @@ struct world {
 	struct net *hub_net, *connector_net;
 	struct null_store *mailboxes;
 	bool connector_is_up;
+	int connector_hears, connector_says; /* so many frames more; CABLE_FREE: all */
 	struct cable *hub_to_connector;
 	struct store *store;         /* NULL while the hub is dead */
 	struct store_snapshot *kept; /* what the store held when the hub died */
@@ -63,8 +64,9 @@ void world_front_kill(struct world *, unsigned number);
 void world_front_start(struct world *, unsigned number);
 void world_connector_kill(struct world *);
 void world_connector_start(struct world *);
-/* Silent: it takes requests and answers none, until it is let go on. */
-void world_connector_hold(struct world *, bool holds);
+/* Silent: it hears so many more requests, and says so many more answers, of each front; CABLE_FREE: all. The hub is
+ * not heard at all unless both are free. */
+void world_connector_limit(struct world *, int hears, int says);
 /* Hub and fronts die together and come back after off_ms, with what the store held. */
 void world_restart(struct world *, int64_t off_ms);
 /* The writes-th write from now on is the last thing that the process does: crashed is set. 0: not any more. */
