@@ -416,12 +416,14 @@ bool park_learn_at_least(struct park_table *table, struct park_user *user, uint3
 	return differs;
 }
 
-void park_spend_proof(struct park_table *table, struct park_user *user, uint32_t collection)
+bool park_spend_proof(struct park_table *table, struct park_user *user, uint32_t collection)
 {
 	const struct park_cell *cell = known(user, collection);
 
-	if (cell != NULL && (cell->flags & PARK_AT_LEAST))
-		unknow(table, user, collection);
+	if (cell == NULL || !(cell->flags & PARK_AT_LEAST))
+		return false;
+	unknow(table, user, collection);
+	return true;
 }
 
 void park_forget(struct park_user *user)

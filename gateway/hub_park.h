@@ -135,8 +135,8 @@ bool park_learn(struct park_table *, struct park_user *, uint32_t collection, st
 /* A hint proved that the backend is there at the least. Marks the parks that it proves news for. */
 bool park_learn_at_least(struct park_table *, struct park_user *, uint32_t collection, struct position least);
 /* A device was told on the strength of such a proof alone: it is good for once, lest a hint of an item that never
- * comes has a phone synchronise without end. */
-void park_spend_proof(struct park_table *, struct park_user *, uint32_t collection);
+ * comes has a phone synchronise without end. true: there was such a proof. */
+bool park_spend_proof(struct park_table *, struct park_user *, uint32_t collection);
 /* The cell where the backend stands; NULL: not known. */
 const struct park_cell *park_known(const struct park_user *, uint32_t collection);
 /* The connector was lost: nothing is known or asked any more. */

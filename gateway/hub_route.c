@@ -354,12 +354,16 @@ static void ask_about(struct parking *parking)
 		hub_user_ask(instance, user);
 }
 
+/* What was promised may be a little late: the next park has the backend asked more than once, as after a hint. */
 static void spend_proofs(struct parking *parking)
 {
 	struct park_table *table = &parking->instance->table;
 
-	for (size_t i = 0; i < parking->changed_count; i++)
-		park_spend_proof(table, parking->user, park_name_find(table, parking->collections[parking->changed[i]]));
+	for (size_t i = 0; i < parking->changed_count; i++) {
+		uint32_t collection = park_name_find(table, parking->collections[parking->changed[i]]);
+		if (park_spend_proof(table, parking->user, collection))
+			park_flag(parking->user, collection, PARK_HINTED, 0);
+	}
 }
 
 static void park_now(struct parking *parking)

@@ -98,10 +98,10 @@ static void speaks(struct speaker *speaker, const struct hint *hint)
 	char user[USER_MAX + 1];
 	struct error error;
 
-	if (speaker->user == NULL)
-		refused(hub, speaker->uid, hint->user, "this uid has no name, so it speaks for nobody", &speaker->complained_s);
-	else if (user_canonical(hint->user, hub->settings.default_domain, user, &error) < 0)
+	if (user_canonical(hint->user, hub->settings.default_domain, user, &error) < 0)
 		refused(hub, speaker->uid, hint->user, error.text, &speaker->complained_s);
+	else if (speaker->user == NULL)
+		refused(hub, speaker->uid, user, "this uid has no name, so it speaks for nobody", &speaker->complained_s);
 	else if (strcmp(user, speaker->user) != 0)
 		refused(hub, speaker->uid, user, "it is another user's mail; delivery users belong in hook.trusted_users",
 			&speaker->complained_s);

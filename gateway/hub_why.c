@@ -20,9 +20,19 @@ struct story {
 	char same_collection[96];
 };
 
+static int64_t wall_now_ms(const struct hub *hub)
+{
+	struct timespec now;
+
+	if (loop_is_manual(hub->loop))
+		return loop_wall_s(hub->loop) * 1000 + loop_now_ms(hub->loop) % 1000;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void hub_control_time(const struct hub *hub, int64_t at_ms, char text_r[CONTROL_TIME_SIZE])
 {
-	int64_t wall_ms = loop_wall_s(hub->loop) * 1000 - (loop_now_ms(hub->loop) - at_ms);
+	int64_t wall_ms = wall_now_ms(hub) - (loop_now_ms(hub->loop) - at_ms);
 	time_t wall_s = (time_t)(wall_ms / 1000);
 	struct tm tm;
 

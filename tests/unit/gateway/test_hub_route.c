@@ -242,6 +242,24 @@ static void a_park_behind_what_is_known_is_answered_at_once(void **state)
 	assert_false(try_park(&try, &front, ALICE, "D1", 0, 18));
 }
 
+static void a_proof_that_comes_true_late_is_neither_lost_nor_rung_for_ever(void **state)
+{
+	(void)state;
+	try_stand(&try, ALICE, INBOX, 17);
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
+	try_hint(&try, ALICE, INBOX, HINT_MESSAGE_NEW, 7, 17);
+	assert_non_null(try_woken(&front, 0));
+	assert_true(try_park(&try, &front, ALICE, "D1", 0, 17));  /* its Sync found nothing yet */
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17)); /* … and nothing again: the proof is spent */
+	loop_advance(try.loop, 1000);
+	assert_null(try_woken(&front, 0));
+	try_stand(&try, ALICE, INBOX, 18);
+	loop_advance(try.loop, 5000);
+	const Belfry__Role__Wake *wake = try_woken(&front, 0);
+	assert_non_null(wake);
+	assert_string_equal(wake->change_id, "change-1");
+}
+
 static void a_park_in_an_unknown_position_is_answered_at_once(void **state)
 {
 	(void)state;
@@ -576,6 +594,7 @@ int main(void)
 		CASE(hints_for_people_nobody_waits_for_cost_nothing),
 		CASE(hints_before_during_and_between_parks_are_never_lost_and_never_early),
 		CASE(a_park_behind_what_is_known_is_answered_at_once),
+		CASE(a_proof_that_comes_true_late_is_neither_lost_nor_rung_for_ever),
 		CASE(a_park_in_an_unknown_position_is_answered_at_once),
 		CASE(each_new_park_is_asked_about_once),
 		CASE(a_second_park_replaces_the_first_on_whichever_front),
