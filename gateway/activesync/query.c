@@ -207,14 +207,28 @@ static int parse_bytes(struct query *query, struct arena *arena, struct bytes by
 	return take_parameters(query, arena, &bytes);
 }
 
+/* Proxies and some devices escape "+", "/" and "=" of the base64 form; others send its URL-safe alphabet. */
+static size_t plain_base64(const char *text, char *plain)
+{
+	char *end = plain;
+
+	for (; *text != '\0'; text++) {
+		char c = *text;
+		if (c == '%' && hex(text[1]) >= 0 && hex(text[2]) >= 0) {
+			c = (char)(hex(text[1]) * 16 + hex(text[2]));
+			text += 2;
+		}
+		*end++ = c == '-' ? '+' : c == '_' ? '/' : c;
+	}
+	return (size_t)(end - plain);
+}
+
 static int parse_base64(struct query *query, struct arena *arena, const char *text, struct error *error_r)
 {
-	size_t length = strlen(text);
-	char *padded = arena_alloc(arena, length + 5);
-	uint8_t *bytes = arena_alloc(arena, length + 5);
+	char *padded = arena_alloc(arena, strlen(text) + 5);
+	uint8_t *bytes = arena_alloc(arena, strlen(text) + 5);
+	size_t length = plain_base64(text, padded);
 
-	for (size_t i = 0; i < length; i++) /* some send the URL-safe alphabet */
-		padded[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
 	while (length > 0 && padded[length - 1] == '=')
 		padded[--length] = '\0';
 	size_t pad = (4 - length % 4) % 4;
