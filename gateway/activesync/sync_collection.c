@@ -105,8 +105,8 @@ static void write_add(struct request *request, const Belfry__Connector__Item *it
 		write_bad_item(request);
 	wbxml_writer_end(&request->writer);
 	wbxml_writer_end(&request->writer);
-	if (job->key_is != SYNC_KEY_REPEATED)
-		sync_state_added(&job->state, item->id, is_good ? item->flags : BELFRY__CONNECTOR__FLAG__SEEN);
+	if (sync_state_added(&job->state, item->id, is_good ? item->flags : BELFRY__CONNECTOR__FLAG__SEEN))
+		job->changed = true; /* given again, it may have other flags than the first time */
 }
 
 /* What the device asked for by Fetch (MS-ASCMD 2.2.3.63.2): part of Responses, in full. */

@@ -39,7 +39,7 @@ enum sync_key_is sync_key_compare(const struct sync_key *key, uint32_t series, u
 {
 	if (key->number == 0)
 		return SYNC_KEY_INITIAL;
-	if (series == 0 || key->series != series)
+	if (series == 0 || number == 0 || key->series != series)
 		return SYNC_KEY_INVALID;
 	if (key->number == number)
 		return SYNC_KEY_CURRENT;

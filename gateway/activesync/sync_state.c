@@ -26,6 +26,12 @@ static void sets(struct sync_state *state, struct set sets_r[SETS])
 	sets_r[6] = (struct set){&state->told.soft_deletes, &record->told_soft_deletes};
 }
 
+static bool told_is_right(const struct sync_told *told)
+{
+	return ranges_size(&told->adds) <= SYNC_TOLD_MAX && ranges_size(&told->changes) <= SYNC_TOLD_MAX &&
+		ranges_size(&told->deletes) <= SYNC_TOLD_MAX && ranges_size(&told->soft_deletes) <= SYNC_TOLD_MAX;
+}
+
 int sync_state_open(struct sync_state *state_r, Belfry__Activesync__Sync *record)
 {
 	struct set all[SETS];
@@ -38,7 +44,10 @@ int sync_state_open(struct sync_state *state_r, Belfry__Activesync__Sync *record
 			sync_state_release(state_r);
 			return -1;
 		}
-	return 0;
+	if (told_is_right(&state_r->told))
+		return 0;
+	sync_state_release(state_r);
+	return -1;
 }
 
 void sync_state_pack(struct sync_state *state, struct buffer *bytes)
@@ -70,14 +79,16 @@ void sync_state_release(struct sync_state *state)
 		ranges_release(all[i].ranges);
 }
 
-static void put(struct ranges *ranges, uint64_t id, bool in)
+/* False: it was so before. */
+static bool put(struct ranges *ranges, uint64_t id, bool in)
 {
 	if (ranges_has(ranges, id) == in)
-		return;
+		return false;
 	if (in)
 		ranges_add(ranges, id, id);
 	else
 		ranges_remove(ranges, id, id);
+	return true;
 }
 
 void sync_state_set(struct sync_state *state, uint64_t id, uint32_t set_flags, uint32_t clear_flags)
@@ -93,12 +104,16 @@ void sync_state_removed(struct sync_state *state, uint64_t id)
 	put(&state->has, id, false);
 	put(&state->unseen, id, false);
 	put(&state->flagged, id, false);
+	put(&state->told.changes, id, false); /* an answer that is given again does not tell of it any more */
 }
 
-void sync_state_added(struct sync_state *state, uint64_t id, uint32_t flags)
+bool sync_state_added(struct sync_state *state, uint64_t id, uint32_t flags)
 {
-	put(&state->has, id, true);
-	sync_state_set(state, id, flags, ~flags);
+	bool is_new = put(&state->has, id, true);
+	bool is_seen_anew = put(&state->unseen, id, !(flags & SEEN));
+	bool is_flagged_anew = put(&state->flagged, id, flags & FLAGGED);
+
+	return is_new || is_seen_anew || is_flagged_anew;
 }
 
 uint32_t sync_state_flags(const struct sync_state *state, uint64_t id)

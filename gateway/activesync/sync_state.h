@@ -28,6 +28,9 @@ struct sync_state {
 	struct sync_told told;
 };
 
+/* More than any answer tells, whatever the window: a record that says so is damaged. */
+enum { SYNC_TOLD_MAX = 100000 };
+
 /* -1: the record is damaged. */
 int sync_state_open(struct sync_state *state_r, Belfry__Activesync__Sync *record);
 /* Puts the sets into the record; their bytes live in the buffer. */
@@ -37,8 +40,9 @@ void sync_state_release(struct sync_state *);
 /* The device's own changes, when they have been carried out. */
 void sync_state_set(struct sync_state *, uint64_t id, uint32_t set_flags, uint32_t clear_flags);
 void sync_state_removed(struct sync_state *, uint64_t id);
-/* An item was written into the answer: with these flags the device sees it. */
-void sync_state_added(struct sync_state *, uint64_t id, uint32_t flags);
+/* An item was written into the answer: with these flags the device sees it. False: so it was before (an answer is
+ * given again, and the item is as it was the first time). */
+bool sync_state_added(struct sync_state *, uint64_t id, uint32_t flags);
 
 /* Makes told from the difference between the device's view and the survey, at most `window` changes, removals first,
  * then flags, then new items, newest first. The sets follow, but for the added items, which follow as they are
