@@ -11,7 +11,8 @@
 const char *backend_user(const char *name, struct arena *);
 
 /* The words from words[from] on. -1: the transcript is wrong. */
-int backend_do(struct null_store *, struct loop *, const struct step *, size_t from, struct arena *, struct error *error_r);
+int backend_do(struct null_store *, struct loop *, const struct step *, size_t from, struct arena *,
+	struct error *error_r);
 
 /* The daemon was started anew: it knows no login and watches nobody. */
 void backend_restarted(struct null_store *);

@@ -150,7 +150,8 @@ static void compose_bodies(struct composer *composer, const char *bodies)
 
 static void compose_options(struct composer *composer)
 {
-	const char *filter = value_of(composer, "filter"), *mime = value_of(composer, "mime"), *bodies = value_of(composer, "body");
+	const char *filter = value_of(composer, "filter"), *mime = value_of(composer, "mime");
+	const char *bodies = value_of(composer, "body");
 	struct wbxml_writer *writer = &composer->writer;
 
 	if (filter == NULL && mime == NULL && bodies == NULL)

@@ -238,7 +238,8 @@ static int take_folder_changes(struct device *device, const struct wbxml_node *c
 static int apply_folder_sync(struct device *device, const struct wbxml_node *request, const struct wbxml_node *answer,
 	struct error *error_r)
 {
-	const char *status = node_text(answer, AS_FOLDERHIERARCHY_STATUS), *key = node_text(answer, AS_FOLDERHIERARCHY_SYNCKEY);
+	const char *status = node_text(answer, AS_FOLDERHIERARCHY_STATUS);
+	const char *key = node_text(answer, AS_FOLDERHIERARCHY_SYNCKEY);
 	const char *sent = node_text(request, AS_FOLDERHIERARCHY_SYNCKEY);
 	const struct wbxml_node *changes = wbxml_node_child(answer, AS_FOLDERHIERARCHY_CHANGES);
 
@@ -326,8 +327,9 @@ static const char *status_of(const struct wbxml_node *responses, const struct wb
 static void take_own(struct device_folder *folder, const struct wbxml_node *sent, const struct wbxml_node *responses)
 {
 	const struct wbxml_node *commands = wbxml_node_child(sent, AS_AIRSYNC_COMMANDS);
+	const struct wbxml_node *node = commands == NULL ? NULL : commands->first_child;
 
-	for (const struct wbxml_node *node = commands == NULL ? NULL : commands->first_child; node != NULL; node = node->next) {
+	for (; node != NULL; node = node->next) {
 		const char *id = node_text(node, AS_AIRSYNC_SERVERID);
 		struct device_item *item = device_item_by_id(folder, id);
 		bool taken = strcmp(status_of(responses, node), "1") == 0;

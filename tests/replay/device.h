@@ -53,8 +53,8 @@ struct device_item *device_item_find(const struct device_folder *, const char *s
 struct device_item *device_item_by_id(const struct device_folder *, const char *server_id);
 
 /* Takes in the answer to a request; roots NULL: no body. -1: the server broke the protocol, and how. */
-int device_apply(struct device *, const char *command, const struct wbxml_node *request, const struct wbxml_node *answer,
-	struct error *error_r);
+int device_apply(struct device *, const char *command, const struct wbxml_node *request,
+	const struct wbxml_node *answer, struct error *error_r);
 
 /* One line an item, sorted, "INBOX: subject read flagged", of all folders that are synchronised. */
 void device_list(const struct device *, const struct device_folder *, struct buffer *list_r);

@@ -54,8 +54,8 @@ static const char *names_join(struct names *names, struct arena *arena)
 	return text;
 }
 
-/* A word NAME=list against what is there, whatever the order and the case; without the word nothing may be there. A list that
- * begins with a number and "x" only counts: add=100x. */
+/* A word NAME=list against what is there, whatever the order and the case; without the word nothing may be there. A
+ * list that is a number and "x" only counts: add=100x. */
 static int compare_names(const struct expectation *expectation, const char *word, struct names *actual)
 {
 	struct step part = *expectation->step;
@@ -228,9 +228,10 @@ static int expect_responses(struct expectation *expectation, const struct device
 	const struct wbxml_node *collection)
 {
 	const struct wbxml_node *responses = wbxml_node_child(collection, AS_AIRSYNC_RESPONSES);
+	const struct wbxml_node *node = responses == NULL ? NULL : responses->first_child;
 	struct names fetched = {.count = 0}, failed = {.count = 0};
 
-	for (const struct wbxml_node *node = responses == NULL ? NULL : responses->first_child; node != NULL; node = node->next) {
+	for (; node != NULL; node = node->next) {
 		const char *status = node_text(node, AS_AIRSYNC_STATUS), *name = item_name(expectation, folder, node);
 		if (strcmp(status, "1") != 0)
 			names_add(&failed, arena_printf(expectation->arena, "%s:%s", name, status));
@@ -284,7 +285,8 @@ static int expect_sync(struct expectation *expectation)
 	for (size_t at = first; at < expectation->step->count; folders++) {
 		expectation->at = at;
 		expectation->end = at = next_folder(expectation, at + 1);
-		const char *name = value_of(expectation, "folder"), *id = compose_folder_id(expectation->device, name, expectation->error);
+		const char *name = value_of(expectation, "folder");
+		const char *id = compose_folder_id(expectation->device, name, expectation->error);
 		const struct wbxml_node *collection = id == NULL ? NULL : collection_of(expectation, id);
 		if (id == NULL)
 			return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Holds an answer against a line of the transcript. What the line does not say must not be there, unless it says "...". */
+/* Holds an answer against a line of the transcript. What it does not say must not be there, unless it says "...". */
 #ifndef BELFRY_TESTS_REPLAY_EXPECT_H
 #define BELFRY_TESTS_REPLAY_EXPECT_H
 

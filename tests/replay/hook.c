@@ -33,9 +33,15 @@ int hook_tell(struct world *world, const struct step *step, size_t from, struct 
 	int event = hint_event_by_name(step->words[from + 2], strlen(step->words[from + 2]));
 	if (event < 0)
 		return error_set(error_r, "there is no event %s", step->words[from + 2]);
-	const struct hint hint = {.user = user, .mailbox = strcmp(mailbox, "-") == 0 ? "" : mailbox,
-		.event = (enum hint_event)event, .uidvalidity = bare ? 0 : position.validity,
-		.uid = bare ? 0 : backend_item(world->mailboxes, user, mailbox, subject), .id = "", .source = source == NULL ? "" : source};
+	const struct hint hint = {
+		.user = user,
+		.mailbox = strcmp(mailbox, "-") == 0 ? "" : mailbox,
+		.event = (enum hint_event)event,
+		.uidvalidity = bare ? 0 : position.validity,
+		.uid = bare ? 0 : backend_item(world->mailboxes, user, mailbox, subject),
+		.id = "",
+		.source = source == NULL ? "" : source,
+	};
 	int length = hint_format(&hint, line, error_r);
 	if (length < 0)
 		return -1;

@@ -307,7 +307,8 @@ static int root_of(const char *bytes, size_t length, struct arena *arena, const 
 int phone_request_root(struct phone_request *request, struct arena *arena, const struct wbxml_node **root_r,
 	struct error *error_r)
 {
-	return root_of(request->bytes.data + request->body_at, request->bytes.length - request->body_at, arena, root_r, error_r);
+	return root_of(request->bytes.data + request->body_at, request->bytes.length - request->body_at, arena, root_r,
+		error_r);
 }
 
 int phone_answer_root(struct phone_request *request, struct arena *arena, const struct wbxml_node **root_r,

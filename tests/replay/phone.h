@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A phone's side of HTTP: a request on a connection of its own, sent again as it was when it must be, and its answer. */
+/* A phone's side of HTTP: a request on a connection of its own, sent again as it was when need be, and its answer. */
 #ifndef BELFRY_TESTS_REPLAY_PHONE_H
 #define BELFRY_TESTS_REPLAY_PHONE_H
 
@@ -25,8 +25,9 @@ struct phone_request {
 };
 
 /* Makes a request of the words from words[from] on: "POST Cmd=Ping …" or "OPTIONS". knower: whose folders, items and
- * keys the body is made of; mostly the device itself. Besides what belongs to the body: version=, user=, password=, policy= (0, last, before or a number), agent=, id=, type=, base64, nologin,
- * header="Name: value". -1: the transcript is wrong. NULL with error_r. */
+ * keys the body is made of; mostly the device itself. Besides what belongs to the body: version=, user=, password=,
+ * policy= (0, last, before or a number), agent=, id=, type=, base64, nologin, header="Name: value".
+ * NULL with error_r: the transcript is wrong. */
 struct phone_request *phone_request_create(struct device *, struct device *knower, const struct step *, size_t from,
 	struct arena *, struct error *error_r);
 struct phone_request *phone_request_copy(const struct phone_request *);

@@ -41,7 +41,18 @@ struct play {
 bool play_script(const struct script *, enum way, unsigned cut, bool *skipped_r, unsigned *writes_r,
 	struct buffer *failure_r);
 
-/* For the parts of a play. */
+/* The steps of devices (play.c), and every step (steps.c). -1: it failed, and why. */
+int play_device_step(struct play *, const struct step *, struct error *error_r);
+int play_step(struct play *, const struct step *, struct error *error_r);
+
+/* --- for the parts of a play ----------------------------------------------------------------------------------- */
+
+/* The first step but settings makes the world. */
+void play_create_world(struct play *);
+/* Hub and fronts end, time passes, and they start anew; whoever waited for an answer asks again. */
+void play_restart(struct play *, int64_t off_ms);
+void play_advance(struct play *, int64_t ms);
+
 struct device *play_device(struct play *, const char *name, size_t *index_r);
 /* Lets everything happen that can happen now; a process that died comes back, and phones repeat what it owed them. */
 void play_settle(struct play *);
