@@ -28,6 +28,8 @@ static const char usage_text[] =
 	"  held [USER]          the requests that are held now\n"
 	"  why USER [DEVICE]    why the phone rang or did not\n"
 	"  kick USER [DEVICE]   answers what is held: the phone comes again\n"
+	"  devices USER         the devices that the user has\n"
+	"  forget USER DEVICE   removes all that is kept of a device\n"
 	"  trace on|off WHAT    a subsystem, \"all\", user=USER or device=DEVICE: in the hub and every front\n"
 	"options:\n"
 	"  -s, --socket SOCKET  the control socket (default: " DEFAULT_SOCKET ")\n"

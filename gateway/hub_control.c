@@ -186,63 +186,75 @@ static void answer_trace(struct hub *hub, char *words[], size_t count, struct bu
 	buffer_printf(answer, "ok\nnote\ttrace of %s is %s in the hub and in every front\n", log_quote(words[2]), words[1]);
 }
 
-static const struct {
+/* One of answer (at once) and start (it answers the visitor later) is set. */
+struct request {
 	const char *name;
 	size_t least, most; /* words */
 	void (*answer)(struct hub *, char *words[], size_t count, struct buffer *answer);
+	void (*start)(struct hub_visitor *);
 	const char *usage;
-} requests[] = {
-	{"status", 1, 1, answer_status, "status"},
-	{"held", 1, 2, answer_held, "held [USER]"},
-	{"why", 2, 3, answer_why, "why USER [DEVICE]"},
-	{"trace", 3, 3, answer_trace, "trace on|off SUBSYSTEM|user=USER|device=DEVICE"},
-	{"kick", 2, 3, answer_kick, "kick USER [DEVICE]"},
 };
 
-void hub_control_answer(struct hub *hub, char *words[], size_t count, struct buffer *answer)
+static const struct request requests[] = {
+	{"status", 1, 1, answer_status, NULL, "status"},
+	{"held", 1, 2, answer_held, NULL, "held [USER]"},
+	{"why", 2, 3, answer_why, NULL, "why USER [DEVICE]"},
+	{"trace", 3, 3, answer_trace, NULL, "trace on|off SUBSYSTEM|user=USER|device=DEVICE"},
+	{"kick", 2, 3, answer_kick, NULL, "kick USER [DEVICE]"},
+	{"devices", 2, 2, NULL, hub_devices_list, "devices USER"},
+	{"forget", 3, 3, NULL, hub_devices_forget, "forget USER DEVICE"},
+};
+
+/* NULL: there is none, or not with so many words; then the answer says so. */
+static const struct request *request_find(char *words[], size_t count, struct buffer *answer)
 {
-	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-		if (count == 0 || strcmp(requests[i].name, words[0]) != 0)
+	for (size_t i = 0; count > 0 && i < sizeof requests / sizeof *requests; i++) {
+		if (strcmp(requests[i].name, words[0]) != 0)
 			continue;
-		if (count < requests[i].least || count > requests[i].most)
-			buffer_printf(answer, "error\tit is: %s\n", requests[i].usage);
-		else
-			requests[i].answer(hub, words, count, answer);
-		return;
+		if (count >= requests[i].least && count <= requests[i].most)
+			return &requests[i];
+		buffer_printf(answer, "error\tit is: %s\n", requests[i].usage);
+		return NULL;
 	}
 	buffer_printf(answer, "error\tno such request: %s\n", count == 0 ? "-" : log_quote(words[0]));
+	return NULL;
 }
 
 /* --- connections ----------------------------------------------------------------------------------------------------------- */
 
-struct visitor {
-	struct visitor *next, **link;
+struct hub_visitor {
+	struct hub_visitor *next, **link;
 	struct hub_control *control;
 	struct stream *stream;
+	struct store_call *call;      /* under way */
+	char *line, *words[CONTROL_WORDS_MAX]; /* the request; NULL: not read yet */
+	char user[USER_MAX + 1];
 	struct timer timeout;
 };
 
 struct hub_control {
 	struct hub *hub;
 	struct listener *listener;
-	struct visitor *first;
+	struct hub_visitor *first;
 	unsigned open;
 };
 
-static void visitor_close(struct visitor *visitor)
+static void visitor_close(struct hub_visitor *visitor)
 {
 	timer_stop(visitor->control->hub->loop, &visitor->timeout);
+	store_forget(&visitor->call);
 	*visitor->link = visitor->next;
 	if (visitor->next != NULL)
 		visitor->next->link = visitor->link;
 	visitor->control->open--;
 	stream_finish(&visitor->stream);
+	free(visitor->line);
 	free(visitor);
 }
 
 static void timed_out(struct timer *timer)
 {
-	visitor_close(container_of(timer, struct visitor, timeout));
+	visitor_close(container_of(timer, struct hub_visitor, timeout));
 }
 
 static size_t split(char *line, char *words[])
@@ -256,21 +268,52 @@ static size_t split(char *line, char *words[])
 	return count;
 }
 
-static void answer_line(struct visitor *visitor, const char *bytes, size_t length)
+struct hub *hub_visitor_hub(const struct hub_visitor *visitor)
 {
-	char *words[CONTROL_WORDS_MAX], *line = mem_strndup(bytes, length);
+	return visitor->control->hub;
+}
+
+const char *hub_visitor_user(struct hub_visitor *visitor, const char *typed)
+{
+	return canonical(visitor->control->hub, typed, visitor->user);
+}
+
+const char *hub_visitor_word(const struct hub_visitor *visitor, size_t number)
+{
+	return visitor->words[number];
+}
+
+void hub_visitor_wait(struct hub_visitor *visitor, struct store_call *call)
+{
+	visitor->call = call;
+}
+
+void hub_visitor_answer(struct hub_visitor *visitor, struct buffer *answer)
+{
+	stream_write_buffer(visitor->stream, answer);
+	visitor_close(visitor);
+}
+
+static void take_request(struct hub_visitor *visitor, const char *bytes, size_t length)
+{
 	struct buffer answer = BUFFER_EMPTY;
 
-	hub_control_answer(visitor->control->hub, words, split(line, words), &answer);
-	stream_write_buffer(visitor->stream, &answer);
+	visitor->line = mem_strndup(bytes, length);
+	size_t count = split(visitor->line, visitor->words);
+	const struct request *request = request_find(visitor->words, count, &answer);
+	if (request != NULL && request->start != NULL) {
+		request->start(visitor);
+		return;
+	}
+	if (request != NULL)
+		request->answer(visitor->control->hub, visitor->words, count, &answer);
+	hub_visitor_answer(visitor, &answer);
 	buffer_release(&answer);
-	free(line);
-	visitor_close(visitor);
 }
 
 static void happened(struct stream *stream, enum stream_event event, void *owner)
 {
-	struct visitor *visitor = owner;
+	struct hub_visitor *visitor = owner;
 	struct buffer *input = stream_input(stream);
 	const char *newline;
 
@@ -278,11 +321,11 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 		visitor_close(visitor);
 		return;
 	}
-	if (event != STREAM_DATA)
+	if (event != STREAM_DATA || visitor->line != NULL)
 		return;
 	newline = memchr(input->data, '\n', input->length);
 	if (newline != NULL && newline - input->data <= CONTROL_LINE_MAX)
-		answer_line(visitor, input->data, (size_t)(newline - input->data));
+		take_request(visitor, input->data, (size_t)(newline - input->data));
 	else if (input->length > CONTROL_LINE_MAX)
 		visitor_close(visitor);
 }
@@ -304,8 +347,8 @@ static void accepted(struct stream *stream, void *data)
 		stream_close(&stream);
 		return;
 	}
-	struct visitor *visitor = mem_alloc(sizeof *visitor);
-	*visitor = (struct visitor){.next = control->first, .link = &control->first, .control = control, .stream = stream};
+	struct hub_visitor *visitor = mem_alloc(sizeof *visitor);
+	*visitor = (struct hub_visitor){.next = control->first, .link = &control->first, .control = control, .stream = stream};
 	if (visitor->next != NULL)
 		visitor->next->link = &visitor->next;
 	control->first = visitor;

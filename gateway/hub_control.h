@@ -9,7 +9,7 @@
  *     note TAB a sentence              for people
  *
  * Values hold no control characters. Requests: status; held [USER]; why USER [DEVICE]; trace on|off
- * SUBSYSTEM|user=USER|device=DEVICE; kick USER [DEVICE].
+ * SUBSYSTEM|user=USER|device=DEVICE; kick USER [DEVICE]; devices USER; forget USER DEVICE.
  */
 #ifndef BELFRY_GATEWAY_HUB_CONTROL_H
 #define BELFRY_GATEWAY_HUB_CONTROL_H
@@ -25,9 +25,23 @@ enum {
 };
 
 struct hub;
+struct store_call;
 
-/* Answers one request. user and device in `why` and `held` are as the admin types them. */
-void hub_control_answer(struct hub *, char *words[], size_t count, struct buffer *answer);
+/* One connection of the admin's tool. */
+struct hub_visitor;
+struct hub *hub_visitor_hub(const struct hub_visitor *);
+/* A word of its request. */
+const char *hub_visitor_word(const struct hub_visitor *, size_t number);
+/* A user as the admin types him, in canonical form; what is no user's name stays as it is. Valid until the next call. */
+const char *hub_visitor_user(struct hub_visitor *, const char *typed);
+/* Its request waits for the store; the call is forgotten when the visitor goes first. NULL: not any more. */
+void hub_visitor_wait(struct hub_visitor *, struct store_call *);
+/* The answer is whole; the visitor ends. The buffer is empty afterwards. */
+void hub_visitor_answer(struct hub_visitor *, struct buffer *answer);
+
+/* hub_devices.c: what the store knows of a user's devices, and forgetting one. They answer later. */
+void hub_devices_list(struct hub_visitor *);
+void hub_devices_forget(struct hub_visitor *);
 
 /* hub_why.c: the rows and notes that say why the phone rang or did not. device NULL: all of the user's. */
 void hub_why(struct hub *, const char *user, const char *device, struct buffer *answer);

@@ -280,7 +280,7 @@ static void commit_counted(enum store_status status, const struct store_entry *e
 	}
 	if (status == STORE_OK) {
 		log_warning(LOG_HUB, "user=%s device=%s refused: %zu devices are the most of a user (max_devices); "
-			"old ones can be removed", log_quote(commit->principal->user), log_quote(commit->principal->device), count);
+			"belfryctl forget removes old ones", log_quote(commit->principal->user), log_quote(commit->principal->device), count);
 		status = STORE_LIMIT;
 	}
 	if (!commit->keep)

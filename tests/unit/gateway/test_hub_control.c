@@ -73,6 +73,14 @@ static const char *ask(const char *request)
 			fail_msg("\"%s\" is not in:\n%s", text, answer); \
 	} while (0)
 
+static void put_done(enum store_status status, const uint64_t revisions[], size_t count, void *data)
+{
+	(void)revisions;
+	(void)count;
+	(void)data;
+	assert_int_equal(status, STORE_OK);
+}
+
 static void status_counts_and_names_connectors_and_fronts(void **state)
 {
 	const char *answer;
@@ -201,6 +209,56 @@ static void kick_answers_what_is_held(void **state)
 	assert_has(ask("kick\talice\n"), "error\tno request of alice@example.org is held");
 }
 
+static void put(const char *user, const char *device, const char *key, const void *value, size_t length)
+{
+	struct principal principal = {user, device};
+
+	store_put_if(try.store, &principal, key, 0, value, length, put_done, NULL);
+	loop_settle(try.loop);
+}
+
+static void devices_are_listed_and_forgotten(void **state)
+{
+	Belfry__Role__DeviceRecord record = BELFRY__ROLE__DEVICE_RECORD__INIT;
+	uint8_t packed[256];
+	const char *answer;
+
+	(void)state;
+	record.type = (char *)(uintptr_t)"SmartPhone";
+	record.agent = (char *)(uintptr_t)"Bell/1.0";
+	record.protocol = (char *)(uintptr_t)"14.1";
+	record.first_seen_s = 1700000000;
+	size_t length = belfry__role__device_record__pack(&record, packed);
+	put(ALICE, "D1", "device", packed, length);
+	put(ALICE, "D1", "sync/1", "x", 1);
+	put(ALICE, "D2", "device", "\xff", 1); /* unreadable: still there, and to be removed */
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
+	answer = ask("devices\talice\n");
+	assert_has(answer, "row\tD1\tSmartPhone\t14.1\t2023-11-14\tyes\tBell/1.0\n");
+	assert_has(answer, "row\tD2\t-\t-\t-\tno\t-\n");
+	assert_has(ask("forget\talice\tD1\n"), "ok\nnote\tall that was kept of it is gone (2 records)");
+	assert_non_null(try_woken(&front, 0));
+	answer = ask("devices\talice\n");
+	assert_null(strstr(answer, "D1"));
+	assert_has(answer, "row\tD2");
+	assert_has(ask("forget\talice\tD1\n"), "error\tnothing is kept");
+	store_memory_refuse(try.store, 0);
+	assert_has(ask("forget\talice\tD2\n"), "error\tthe store cannot answer");
+}
+
+static void a_tool_that_leaves_early_leaves_nothing_behind(void **state)
+{
+	struct stream *stream;
+
+	(void)state;
+	store_memory_postpone(try.store, 5);
+	stream = net_connect(try.net, "control", collect, NULL);
+	stream_write(stream, "devices\talice\n", 14);
+	stream_finish(&stream);
+	loop_settle(try.loop);
+	assert_has(ask("devices\talice\n"), "ok\n");
+}
+
 static void trace_reaches_fronts_of_now_and_later(void **state)
 {
 	struct try_front later;
@@ -253,6 +311,8 @@ int main(void)
 		CASE(why_forgets_the_oldest_first),
 		CASE(hints_for_others_do_not_push_out_what_happened_to_phones),
 		CASE(kick_answers_what_is_held),
+		CASE(devices_are_listed_and_forgotten),
+		CASE(a_tool_that_leaves_early_leaves_nothing_behind),
 		CASE(trace_reaches_fronts_of_now_and_later),
 		CASE(wrong_requests_are_answered_with_what_is_wrong),
 	};
