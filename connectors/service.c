@@ -23,6 +23,7 @@ struct service_client {
 	struct service *service;
 	struct service_client *next, **link_to;
 	struct link *link;
+	unsigned descriptors; /* passed since all was taken */
 	char name[32]; /* "front 2", for the log */
 };
 
@@ -80,7 +81,18 @@ static void client_received(struct link *link, const uint8_t *body, size_t lengt
 	arena_free(&arena);
 }
 
-static const struct link_events client_events = {.received = client_received, .lost = client_lost};
+static void client_drained(struct link *link, void *owner)
+{
+	struct service_client *client = owner;
+
+	(void)link;
+	client->descriptors = 0;
+	if (client->service->events->drained != NULL)
+		client->service->events->drained(client, client->service->owner);
+}
+
+static const struct link_events client_events = {.received = client_received, .lost = client_lost,
+	.drained = client_drained};
 
 static void client_came(struct stream *stream, void *data)
 {
@@ -156,10 +168,11 @@ void service_tell(struct service_client *client, const Belfry__Connector__Positi
 
 void service_pass(struct service_client *client, const void *packed, size_t length, int fd)
 {
+	client->descriptors += fd >= 0;
 	link_send_packed(client->link, packed, length, fd);
 }
 
-size_t service_pending(const struct service_client *client)
+bool service_is_clogged(const struct service_client *client)
 {
-	return link_pending(client->link);
+	return link_pending(client->link) > SERVICE_PENDING_MAX || client->descriptors >= SERVICE_DESCRIPTORS_MAX;
 }

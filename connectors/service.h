@@ -22,6 +22,8 @@ struct service_events {
 	void (*asked)(struct service_client *, const Belfry__Connector__Request *, void *owner);
 	/* The client is gone: forget the pointer. */
 	void (*left)(struct service_client *, void *owner);
+	/* The client has taken all that was sent to it. May be NULL. */
+	void (*drained)(struct service_client *, void *owner);
 };
 
 /* NULL with error_r. The clients' `left` is not called by service_close. */
@@ -37,7 +39,11 @@ void service_answer_status(struct service_client *, uint64_t id, Belfry__Connect
 void service_tell(struct service_client *, const Belfry__Connector__Positions *);
 /* A packed response, unread. */
 void service_pass(struct service_client *, const void *packed, size_t length, int fd);
-/* Bytes that the client has not taken yet. */
-size_t service_pending(const struct service_client *);
+/* The client has not taken much of what it was sent: whoever sends more waits for `drained`. */
+bool service_is_clogged(const struct service_client *);
+enum {
+	SERVICE_PENDING_MAX = 1024 * 1024, /* bytes that wait for one client */
+	SERVICE_DESCRIPTORS_MAX = 24       /* and descriptors: a stream carries 64 */
+};
 
 #endif

@@ -45,6 +45,7 @@ void imap_client_close(struct imap_client **owner)
 		free(command);
 	}
 	free(client->trace_user);
+	free(client->for_address);
 	loop_defer(client->loop, &client->gone, free_later);
 }
 
@@ -379,6 +380,7 @@ struct imap_client *imap_client_create(struct stream *stream, const struct imap_
 	client->start_tls = options->start_tls;
 	client->start_tls_data = options->data;
 	client->trace_user = mem_strdup(options->trace_user);
+	client->for_address = mem_strdup(options->for_address);
 	client->credentials = credentials;
 	client->timeout_ms = options->timeout_ms;
 	client->last = &client->first;

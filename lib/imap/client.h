@@ -40,6 +40,9 @@ struct imap_client_options {
 	void *data;                     /* for start_tls */
 	int64_t timeout_ms;             /* for the whole login; then for each answer to a command */
 	const char *trace_user;         /* for log_trace; copied */
+	/* For whom this login is: told with ID (RFC 2971) as x-originating-ip, which Dovecot takes from trusted networks,
+	 * so that it slows down that address after wrong passwords, and not all of ours. NULL: nobody. Copied. */
+	const char *for_address;
 };
 
 struct imap_client_events {

@@ -44,7 +44,7 @@ struct imap_client {
 	unsigned capabilities;
 	void (*start_tls)(struct stream *, void *data);
 	void *start_tls_data;
-	char *trace_user;
+	char *trace_user, *for_address;
 	const struct imap_credentials *credentials; /* NULL from ready on */
 	/* What "+" asks for: the next part of a login. NULL: nothing is waiting for one. */
 	void (*continued)(struct imap_client *);

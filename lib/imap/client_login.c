@@ -213,6 +213,23 @@ static void login(struct imap_client *client)
 	buffer_release(&line);
 }
 
+/* Does not wait for the answer, and takes any. IPv6 addresses may come in brackets. */
+static void say_for_whom(struct imap_client *client)
+{
+	const char *address = client->for_address;
+	struct buffer line = BUFFER_EMPTY;
+
+	if (address == NULL || !(client->capabilities & IMAP_CAP_ID) || !is_plain_text(address))
+		return;
+	address += address[0] == '[';
+	buffer_append_string(&line, "ID (\"name\" \"belfry\" \"x-originating-ip\" ");
+	imap_quote(&line, address, strcspn(address, "]"));
+	buffer_append_string(&line, ")\r\n");
+	imap_client_begin(client, NULL, NULL);
+	imap_client_write(client, line.data, line.length);
+	buffer_release(&line);
+}
+
 static void choose_login(struct imap_client *client)
 {
 	if (!client->has_capabilities) {
@@ -225,6 +242,7 @@ static void choose_login(struct imap_client *client)
 		return;
 	}
 	client->has_capabilities = false; /* a login changes them */
+	say_for_whom(client);
 	if (client->capabilities & IMAP_CAP_AUTH_PLAIN)
 		authenticate_plain(client);
 	else if (client->credentials->authorize_as != NULL)

@@ -359,6 +359,7 @@ unsigned imap_capabilities_parse(struct imap_text list)
 		{"SPECIAL-USE", IMAP_CAP_SPECIAL_USE},
 		{"LIST-EXTENDED", IMAP_CAP_LIST_EXTENDED},
 		{"UNSELECT", IMAP_CAP_UNSELECT},
+		{"ID", IMAP_CAP_ID},
 	};
 	unsigned set = 0;
 

@@ -15,7 +15,7 @@ struct link {
 	struct stream *stream;
 	const struct link_events *events;
 	void *owner;
-	bool closed;
+	bool closed, paused;
 	struct deferred gone; /* frees the link at the end of the turn */
 	struct deferred overflow;
 };
@@ -56,7 +56,7 @@ static void take_frames(struct link *link)
 
 	do {
 		taken = take_frame(link);
-	} while (taken > 0 && !link->closed);
+	} while (taken > 0 && !link->closed && !link->paused);
 	if (taken < 0)
 		lose(link, "it sent a frame of the wrong form");
 }
@@ -71,7 +71,10 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 			link->events->connected(link, link->owner);
 		break;
 	case STREAM_DATA: take_frames(link); break;
-	case STREAM_DRAINED: break;
+	case STREAM_DRAINED:
+		if (link->events->drained != NULL)
+			link->events->drained(link, link->owner);
+		break;
 	case STREAM_ENDED: lose(link, "it closed the connection"); break;
 	case STREAM_FAILED: lose(link, stream_error(stream)); break;
 	}
@@ -155,4 +158,20 @@ void link_send(struct link *link, const ProtobufCMessage *message, int fd)
 size_t link_pending(const struct link *link)
 {
 	return link->closed ? 0 : stream_pending(link->stream);
+}
+
+void link_pause(struct link *link)
+{
+	if (link->closed)
+		return;
+	link->paused = true;
+	stream_pause(link->stream);
+}
+
+void link_resume(struct link *link)
+{
+	if (link->closed)
+		return;
+	link->paused = false;
+	stream_resume(link->stream);
 }

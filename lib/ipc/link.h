@@ -27,6 +27,8 @@ struct link_events {
 	void (*received)(struct link *, const uint8_t *body, size_t length, int fd, void *owner);
 	/* The peer is gone or broke the form; why is for the log. The callee calls link_close(). */
 	void (*lost)(struct link *, const char *why, void *owner);
+	/* All that was sent has left. May be NULL. */
+	void (*drained)(struct link *, void *owner);
 };
 
 /* Takes the stream over. The callbacks may close the link. */
@@ -40,5 +42,8 @@ void link_send(struct link *, const ProtobufCMessage *, int fd);
 /* Passes a packed message on, unread (a daemon between a worker and a front). */
 void link_send_packed(struct link *, const uint8_t *body, size_t length, int fd);
 size_t link_pending(const struct link *);
+/* No more frames until resumed, from within `received` too; the peer is slowed down by its own full socket. */
+void link_pause(struct link *);
+void link_resume(struct link *);
 
 #endif

@@ -22,6 +22,7 @@ struct test {
 	struct buffer got;       /* what the client sent */
 	int ready, told, failures, answers, upgrades;
 	bool fail_handshake;
+	const char *for_address;
 	enum imap_failure failure;
 	enum imap_condition condition;
 	char why[256];
@@ -91,7 +92,7 @@ static void start(struct test *test, enum imap_security security, const struct i
 {
 	struct stream *near;
 	struct imap_client_options options = {.security = security, .start_tls = start_tls, .data = test,
-		.timeout_ms = TIMEOUT_MS, .trace_user = "alice"};
+		.timeout_ms = TIMEOUT_MS, .trace_user = "alice", .for_address = test->for_address};
 
 	test->loop = loop_create_manual(0);
 	stream_memory_pair(test->loop, &near, &test->server);
@@ -188,6 +189,20 @@ static void an_odd_password_travels_as_a_literal(void **state)
 	say(&test, "+ go\r\n");
 	expect_sent(&test, "gr\xc3\xbcn\r\n");
 	say(&test, "A1 OK [CAPABILITY IMAP4rev1] in\r\n");
+	assert_int_equal(test.ready, 1);
+	finish(&test);
+}
+
+static void for_whom_the_login_is_goes_before_it(void **state)
+{
+	struct test test = {.for_address = "[2001:db8::1]"};
+
+	(void)state;
+	start(&test, IMAP_PLAIN, &alice);
+	say(&test, "* OK [CAPABILITY IMAP4rev1 ID] hi\r\n");
+	expect_sent(&test, "A1 ID (\"name\" \"belfry\" \"x-originating-ip\" \"2001:db8::1\")\r\n"
+		"A2 LOGIN \"alice\" \"se\\\"cret\"\r\n");
+	say(&test, "* ID NIL\r\nA1 BAD what\r\nA2 OK [CAPABILITY IMAP4rev1] in\r\n");
 	assert_int_equal(test.ready, 1);
 	finish(&test);
 }
@@ -457,6 +472,7 @@ int main(void)
 		cmocka_unit_test(a_login_takes_what_the_server_offers),
 		cmocka_unit_test(a_master_logs_in_as_somebody_else),
 		cmocka_unit_test(an_odd_password_travels_as_a_literal),
+		cmocka_unit_test(for_whom_the_login_is_goes_before_it),
 		cmocka_unit_test(a_refusal_and_a_busy_server_are_told_apart),
 		cmocka_unit_test(the_password_waits_for_tls),
 		cmocka_unit_test(without_sound_tls_no_password_leaves),

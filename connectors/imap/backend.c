@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Connections to the IMAP server, a bounded number logging in at once. */
+#include "connectors/imap/backend.h"
+
+#include <stdlib.h>
+
+#include "lib/core/mem.h"
+#include "lib/net/resolve.h"
+#include "lib/net/tls.h"
+
+enum { RESOLVE_WAIT_MS = 50 }; /* how often is looked whether the first lookup is over */
+
+struct queue {
+	struct backend_ticket *first, **last;
+	unsigned count;
+};
+
+struct backend {
+	struct net *net;
+	struct loop *loop;
+	const struct imap_settings *settings;
+	struct resolver *resolver;        /* NULL in a memory net */
+	struct tls_client_context *tls;   /* NULL without TLS */
+	struct queue queues[BACKEND_RANKS];
+	int inside;
+	struct deferred admit;
+	struct timer resolve_wait;
+};
+
+/* --- the gate -------------------------------------------------------------------------------------------------- */
+
+static struct backend_ticket *take_next(struct backend *backend)
+{
+	for (int rank = 0; rank < BACKEND_RANKS; rank++) {
+		struct queue *queue = &backend->queues[rank];
+		struct backend_ticket *ticket = queue->first;
+		if (ticket == NULL)
+			continue;
+		queue->first = ticket->next;
+		if (queue->first == NULL)
+			queue->last = &queue->first;
+		queue->count--;
+		return ticket;
+	}
+	return NULL;
+}
+
+static void admit(struct deferred *deferred);
+
+static void resolve_waited(struct timer *timer)
+{
+	struct backend *backend = container_of(timer, struct backend, resolve_wait);
+
+	admit(&backend->admit);
+}
+
+static void admit(struct deferred *deferred)
+{
+	struct backend *backend = container_of(deferred, struct backend, admit);
+	struct backend_ticket *ticket;
+
+	if (backend->resolver != NULL && resolver_is_starting(backend->resolver)) {
+		timer_start(backend->loop, &backend->resolve_wait, RESOLVE_WAIT_MS, resolve_waited);
+		return;
+	}
+	while (backend->inside < backend->settings->logins_max && (ticket = take_next(backend)) != NULL) {
+		backend->inside++;
+		ticket->state = TICKET_IN;
+		ticket->enter(ticket);
+	}
+}
+
+void backend_queue(struct backend *backend, struct backend_ticket *ticket, enum backend_rank rank,
+	void (*enter)(struct backend_ticket *))
+{
+	struct queue *queue = &backend->queues[rank];
+
+	ticket->enter = enter;
+	ticket->state = TICKET_WAITS;
+	ticket->rank = rank;
+	ticket->next = NULL;
+	*queue->last = ticket;
+	queue->last = &ticket->next;
+	queue->count++;
+	loop_defer(backend->loop, &backend->admit, admit);
+}
+
+static void take_out(struct queue *queue, struct backend_ticket *ticket)
+{
+	struct backend_ticket **link = &queue->first;
+
+	while (*link != ticket)
+		link = &(*link)->next;
+	*link = ticket->next;
+	if (ticket->next == NULL)
+		queue->last = link;
+	queue->count--;
+}
+
+void backend_leave(struct backend *backend, struct backend_ticket *ticket)
+{
+	if (ticket->state == TICKET_WAITS)
+		take_out(&backend->queues[ticket->rank], ticket);
+	if (ticket->state == TICKET_IN) {
+		backend->inside--;
+		loop_defer(backend->loop, &backend->admit, admit);
+	}
+	ticket->state = TICKET_UNUSED;
+}
+
+unsigned backend_waiting(const struct backend *backend, enum backend_rank rank)
+{
+	return backend->queues[rank].count;
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------ */
+
+static void start_tls(struct stream *stream, void *data)
+{
+	const struct backend *backend = data;
+
+	tls_connect(stream, backend->tls, backend->settings->tls_name);
+}
+
+static void ignore(struct stream *stream, enum stream_event event, void *owner)
+{
+	(void)stream; /* the client owns it before anything can happen */
+	(void)event;
+	(void)owner;
+}
+
+static struct stream *reach(struct backend *backend, struct error *error_r)
+{
+	const char *address;
+
+	if (backend->resolver == NULL)
+		return net_connect(backend->net, BACKEND_PLACE, ignore, NULL);
+	address = resolver_address(backend->resolver, error_r);
+	return address == NULL ? NULL : net_connect_address(backend->loop, address, ignore, NULL, error_r);
+}
+
+struct imap_client *backend_connect(struct backend *backend, const struct imap_credentials *credentials,
+	const char *trace_user, const char *for_address, const struct imap_client_events *events, void *owner,
+	struct error *error_r)
+{
+	static const enum imap_security securities[] = {
+		[IMAP_TLS_STARTTLS] = IMAP_STARTTLS, [IMAP_TLS_IMPLICIT] = IMAP_IMPLICIT_TLS, [IMAP_TLS_NONE] = IMAP_PLAIN,
+	};
+	struct imap_client_options options = {
+		.security = securities[backend->settings->tls],
+		.start_tls = start_tls,
+		.data = backend,
+		.timeout_ms = (int64_t)backend->settings->timeout_s * 1000,
+		.trace_user = trace_user,
+		.for_address = for_address,
+	};
+
+	struct stream *stream = reach(backend, error_r);
+
+	return stream == NULL ? NULL : imap_client_create(stream, &options, credentials, events, owner);
+}
+
+struct backend *backend_create(struct net *net, const struct imap_settings *settings, struct error *error_r)
+{
+	struct backend *backend = mem_alloc(sizeof *backend);
+
+	backend->net = net;
+	backend->loop = net_loop(net);
+	backend->settings = settings;
+	for (int rank = 0; rank < BACKEND_RANKS; rank++)
+		backend->queues[rank].last = &backend->queues[rank].first;
+	if (settings->tls != IMAP_TLS_NONE) {
+		backend->tls = tls_client_context_create(settings->ca_file[0] == '\0' ? NULL : settings->ca_file, error_r);
+		if (backend->tls == NULL)
+			backend_free(&backend);
+	}
+	if (backend != NULL && !loop_is_manual(backend->loop))
+		backend->resolver = resolver_create(backend->loop, settings->host, (unsigned)settings->port);
+	return backend;
+}
+
+struct loop *backend_loop(const struct backend *backend)
+{
+	return backend->loop;
+}
+
+void backend_free(struct backend **owner)
+{
+	struct backend *backend = *owner;
+
+	*owner = NULL;
+	if (backend == NULL)
+		return;
+	loop_undefer(backend->loop, &backend->admit);
+	timer_stop(backend->loop, &backend->resolve_wait);
+	resolver_free(&backend->resolver);
+	tls_client_context_free(&backend->tls);
+	free(backend);
+}

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Worker processes: who gets which request, what comes back, and what happens when one dies. */
+#include "connectors/imap/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connectors/imap/quarantine.h"
+#include "connectors/imap/worker.pb-c.h"
+#include "lib/core/arena.h"
+#include "lib/core/log.h"
+#include "lib/core/mem.h"
+#include "lib/ipc/link.h"
+
+#define STATUS(name) BELFRY__CONNECTOR__STATUS__##name
+
+enum {
+	BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 30000, /* after a worker that died without having served anything */
+	REAP_MS = 50
+};
+
+struct request {
+	struct request *next;
+	struct service_client *client;    /* NULL: gone */
+	struct account *account;
+	uint64_t id, validity;
+	Belfry__Connector__Request__BodyCase kind;
+	char *collection;                 /* "" where there is none */
+	uint8_t *packed;                  /* the Request, without the handle */
+	size_t length;
+	struct timer deadline;
+	struct pool *pool;
+	struct slot *slot;                /* NULL: waits */
+};
+
+struct slot {
+	struct pool *pool;
+	struct process process;
+	struct link *link;                /* NULL: empty */
+	struct request *request;          /* NULL: idle */
+	struct timer timer;               /* idle: to end; empty: until it may be started again */
+	unsigned backoff_ms;
+	bool has_served, is_paused;
+};
+
+/* Ended, not reaped yet. */
+struct leaving {
+	struct leaving *next;
+	pid_t pid;
+	int64_t kill_at_ms; /* 0: was killed */
+};
+
+struct pool {
+	struct loop *loop;
+	const struct imap_settings *settings;
+	const struct process_ways *ways;
+	const struct pool_events *events;
+	void *owner;
+	struct quarantine *quarantine;
+	struct slot *slots;
+	struct request *first, **last;
+	unsigned waiting;
+	uint64_t last_id;
+	struct leaving *leaving;
+	struct timer reap;
+	struct deferred hand_out;
+};
+
+static void hand_out(struct deferred *deferred);
+
+static void hand_out_soon(struct pool *pool)
+{
+	loop_defer(pool->loop, &pool->hand_out, hand_out);
+}
+
+/* --- requests -------------------------------------------------------------------------------------------------- */
+
+static void request_free(struct request *request)
+{
+	timer_stop(request->pool->loop, &request->deadline);
+	account_release(&request->account);
+	free(request->collection);
+	free(request->packed);
+	free(request);
+}
+
+static void request_answer(struct request *request, Belfry__Connector__Status status, const char *reason)
+{
+	if (request->client != NULL)
+		service_answer_status(request->client, request->id, status, reason);
+	request_free(request);
+}
+
+static void take_out(struct pool *pool, struct request *request)
+{
+	struct request **link = &pool->first;
+
+	while (*link != request)
+		link = &(*link)->next;
+	*link = request->next;
+	if (request->next == NULL)
+		pool->last = link;
+	pool->waiting--;
+}
+
+/* --- workers come and go --------------------------------------------------------------------------------------- */
+
+static bool has_left(struct pool *pool, struct leaving *leaving)
+{
+	if (leaving->kill_at_ms != 0 && loop_now_ms(pool->loop) >= leaving->kill_at_ms) {
+		pool->ways->kill(leaving->pid);
+		leaving->kill_at_ms = 0;
+	}
+	return pool->ways->is_gone(leaving->pid, false);
+}
+
+static void reap(struct timer *timer)
+{
+	struct pool *pool = container_of(timer, struct pool, reap);
+
+	for (struct leaving **link = &pool->leaving; *link != NULL;) {
+		struct leaving *leaving = *link;
+		if (!has_left(pool, leaving)) {
+			link = &leaving->next;
+			continue;
+		}
+		*link = leaving->next;
+		free(leaving);
+	}
+	if (pool->leaving != NULL)
+		timer_start(pool->loop, &pool->reap, REAP_MS, reap);
+}
+
+/* grace_ms 0: at once. */
+static void see_off(struct pool *pool, pid_t pid, int64_t grace_ms)
+{
+	struct leaving *leaving = mem_alloc(sizeof *leaving);
+
+	leaving->pid = pid;
+	leaving->next = pool->leaving;
+	pool->leaving = leaving;
+	if (grace_ms > 0)
+		leaving->kill_at_ms = loop_now_ms(pool->loop) + grace_ms;
+	else
+		pool->ways->kill(pid);
+	timer_start(pool->loop, &pool->reap, 0, reap);
+}
+
+static void may_start_again(struct timer *timer)
+{
+	hand_out_soon(container_of(timer, struct slot, timer)->pool);
+}
+
+/* The one way out of a worker; its request, if any, has been taken from it. */
+static void slot_end(struct slot *slot, int64_t grace_ms)
+{
+	struct pool *pool = slot->pool;
+
+	link_close(&slot->link);
+	pool->ways->release(&slot->process);
+	see_off(pool, slot->process.pid, grace_ms);
+	timer_stop(pool->loop, &slot->timer);
+	slot->is_paused = false;
+	if (slot->has_served) {
+		slot->backoff_ms = 0;
+	} else {
+		slot->backoff_ms = slot->backoff_ms == 0 ? BACKOFF_FIRST_MS
+			: slot->backoff_ms < BACKOFF_MOST_MS / 2 ? slot->backoff_ms * 2 : BACKOFF_MOST_MS;
+		timer_start(pool->loop, &slot->timer, slot->backoff_ms, may_start_again);
+	}
+	hand_out_soon(pool);
+}
+
+/* What the worker died on, or hung on, is not given to another. */
+static void blame(struct slot *slot, bool it_hung)
+{
+	const struct request *request = slot->request;
+	const struct board *board = slot->process.board;
+	enum board_phase phase = (enum board_phase)atomic_load(&board->phase);
+	uint64_t item = atomic_load(&board->item), validity = atomic_load(&board->validity);
+
+	if (request == NULL || phase == BOARD_IDLE || (it_hung && phase != BOARD_PARSING))
+		return;
+	log_error(LOG_CONNECTOR, "user=%s collection=%s item=%llu worker=%d %s; it is left out from now on",
+		log_quote(request->account->user), log_quote(request->collection), (unsigned long long)item,
+		(int)slot->process.pid, it_hung ? "hung" : "died");
+	quarantine_add(slot->pool->quarantine, request->account->user, request->collection, validity, item);
+}
+
+static void worker_lost(struct link *link, const char *why, void *owner)
+{
+	struct slot *slot = owner;
+	struct request *request = slot->request;
+
+	(void)link;
+	if (request != NULL) {
+		log_warning(LOG_CONNECTOR, "worker=%d user=%s lost: %s", (int)slot->process.pid, log_quote(request->account->user), why);
+		blame(slot, false);
+		slot->request = NULL;
+		slot_end(slot, 0);
+		request_answer(request, STATUS(UNAVAILABLE), "a worker died");
+	} else {
+		slot_end(slot, 0);
+	}
+}
+
+static void idle_for_long(struct timer *timer)
+{
+	struct slot *slot = container_of(timer, struct slot, timer);
+
+	slot_end(slot, POOL_GRACE_MS);
+}
+
+static void worker_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner);
+
+static const struct link_events worker_events = {.received = worker_received, .lost = worker_lost};
+
+static int slot_start(struct slot *slot)
+{
+	struct error error;
+
+	if (slot->pool->ways->start(slot->pool->loop, &slot->process, &error) < 0) {
+		log_error(LOG_CONNECTOR, "%s", error.text);
+		slot->backoff_ms = BACKOFF_MOST_MS / 10;
+		timer_start(slot->pool->loop, &slot->timer, slot->backoff_ms, may_start_again);
+		return -1;
+	}
+	slot->has_served = false;
+	slot->link = link_create(slot->process.stream, &worker_events, slot);
+	log_trace(LOG_CONNECTOR, NULL, NULL, "worker=%d started", (int)slot->process.pid);
+	return 0;
+}
+
+/* --- handing out ----------------------------------------------------------------------------------------------- */
+
+static void timed_out(struct timer *timer)
+{
+	struct request *request = container_of(timer, struct request, deadline);
+	struct slot *slot = request->slot;
+
+	if (slot == NULL) {
+		take_out(request->pool, request);
+		request_answer(request, STATUS(UNAVAILABLE), "all workers are busy");
+		return;
+	}
+	if (slot->is_paused) { /* the client does not read: that is no fault of the worker */
+		timer_start(request->pool->loop, &request->deadline, POOL_GRACE_MS, timed_out);
+		return;
+	}
+	log_warning(LOG_CONNECTOR, "worker=%d user=%s killed: no answer for %d s", (int)slot->process.pid,
+		log_quote(request->account->user), request->pool->settings->timeout_s);
+	blame(slot, true);
+	slot->request = NULL;
+	slot->has_served = true; /* the backend's fault rather than its own */
+	slot_end(slot, 0);
+	request_answer(request, STATUS(UNAVAILABLE), "the backend took too long");
+}
+
+static void restart_deadline(struct request *request)
+{
+	timer_start(request->pool->loop, &request->deadline, (int64_t)request->pool->settings->timeout_s * 1000 + POOL_GRACE_MS,
+		timed_out);
+}
+
+static void send_request(struct slot *slot, struct request *request)
+{
+	struct pool *pool = slot->pool;
+	struct arena *arena = arena_create(0);
+	Belfry__Worker__WorkerRequest message = BELFRY__WORKER__WORKER_REQUEST__INIT;
+	const struct account *account = request->account;
+	uint64_t *items = arena_alloc(arena, QUARANTINE_MAX * sizeof *items);
+
+	message.id = ++pool->last_id;
+	message.session_key = (ProtobufCBinaryData){sizeof account->handle, (uint8_t *)account->handle};
+	message.user = account->login;
+	message.password.data = (uint8_t *)secret_text(account->password);
+	message.password.len = strlen(secret_text(account->password));
+	message.timeout_s = (uint32_t)pool->settings->timeout_s;
+	message.request = belfry__connector__request__unpack(arena_protobuf(arena), request->length, request->packed);
+	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_FETCH) {
+		message.quarantined = items;
+		message.n_quarantined = quarantine_items(pool->quarantine, account->user, request->collection, request->validity, items,
+			QUARANTINE_MAX);
+		message.careful = quarantine_is_careful(pool->quarantine, account->user, request->collection);
+	}
+	link_send(slot->link, &message.base, -1);
+	arena_free(&arena);
+}
+
+static void run(struct slot *slot, struct request *request)
+{
+	take_out(slot->pool, request);
+	timer_stop(slot->pool->loop, &slot->timer);
+	slot->request = request;
+	request->slot = slot;
+	board_wipe(slot->process.board);
+	restart_deadline(request);
+	send_request(slot, request);
+}
+
+static struct slot *home_of(struct pool *pool, const struct request *request)
+{
+	unsigned hash;
+
+	HASH_VALUE(request->account->user, strlen(request->account->user), hash);
+	return &pool->slots[hash % (unsigned)pool->settings->workers];
+}
+
+static bool is_idle(const struct slot *slot)
+{
+	return slot->link != NULL && slot->request == NULL;
+}
+
+static bool can_be_started(const struct slot *slot)
+{
+	return slot->link == NULL && !timer_is_started(&slot->timer);
+}
+
+/* A worker for the request: its home, else one that has nothing to do, else a new one. */
+static struct slot *find_slot(struct pool *pool, const struct request *request)
+{
+	struct slot *home = home_of(pool, request), *startable = NULL;
+
+	if (is_idle(home))
+		return home;
+	if (can_be_started(home))
+		startable = home;
+	for (int i = 0; i < pool->settings->workers && startable != home; i++) {
+		if (is_idle(&pool->slots[i]))
+			return &pool->slots[i];
+		if (startable == NULL && can_be_started(&pool->slots[i]))
+			startable = &pool->slots[i];
+	}
+	return startable != NULL && slot_start(startable) == 0 ? startable : NULL;
+}
+
+static unsigned running_of(const struct pool *pool, const struct request *like)
+{
+	unsigned count = 0;
+
+	for (int i = 0; i < pool->settings->workers; i++)
+		count += pool->slots[i].request != NULL && strcmp(pool->slots[i].request->account->user, like->account->user) == 0;
+	return count;
+}
+
+static void hand_out(struct deferred *deferred)
+{
+	struct pool *pool = container_of(deferred, struct pool, hand_out);
+
+	for (struct request *request = pool->first, *next; request != NULL; request = next) {
+		next = request->next;
+		if (running_of(pool, request) >= POOL_USER_RUNNING_MAX || service_is_clogged(request->client))
+			continue;
+		struct slot *slot = find_slot(pool, request);
+		if (slot == NULL)
+			return;
+		run(slot, request);
+	}
+}
+
+/* --- what comes back ------------------------------------------------------------------------------------------- */
+
+static void go_on(struct slot *slot)
+{
+	if (slot->is_paused)
+		link_resume(slot->link);
+	slot->is_paused = false;
+}
+
+static void finish(struct slot *slot)
+{
+	struct request *request = slot->request;
+
+	slot->request = NULL;
+	slot->has_served = true;
+	slot->backoff_ms = 0;
+	go_on(slot);
+	timer_start(slot->pool->loop, &slot->timer, (int64_t)slot->pool->settings->worker_idle_s * 1000, idle_for_long);
+	request_free(request);
+	hand_out_soon(slot->pool);
+}
+
+/* A client that reads slowly must not fill the daemon's memory: its worker waits, the others do not. */
+static void pass(struct slot *slot, const ProtobufCBinaryData *response, int fd)
+{
+	struct request *request = slot->request;
+
+	if (request->client == NULL || request->id == 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	service_pass(request->client, response->data, response->len, fd);
+	if (service_is_clogged(request->client)) {
+		slot->is_paused = true;
+		link_pause(slot->link);
+	}
+}
+
+static void login_refused(struct slot *slot, int fd)
+{
+	struct pool *pool = slot->pool;
+	struct request *request = slot->request;
+	struct account *account = account_hold(request->account);
+
+	if (fd >= 0)
+		close(fd);
+	if (request->client != NULL)
+		service_answer_status(request->client, request->id, STATUS(LOGIN_NEEDED), "the backend refused the login");
+	finish(slot);
+	pool->events->refused(account, pool->owner);
+	account_release(&account);
+}
+
+static void answered(struct slot *slot, const Belfry__Worker__WorkerResponse *answer, int fd)
+{
+	if (answer->login == BELFRY__WORKER__OUTCOME__REFUSED) {
+		login_refused(slot, fd);
+		return;
+	}
+	pass(slot, &answer->response, fd);
+	restart_deadline(slot->request);
+	if (answer->last)
+		finish(slot);
+}
+
+static void worker_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
+{
+	struct slot *slot = owner;
+	struct arena *arena = arena_create(length);
+	const Belfry__Worker__WorkerResponse *answer = belfry__worker__worker_response__unpack(arena_protobuf(arena), length, body);
+
+	if (answer == NULL || slot->request == NULL) {
+		if (fd >= 0)
+			close(fd);
+		worker_lost(link, "it answered what was not asked", slot);
+	} else {
+		answered(slot, answer, fd);
+	}
+	arena_free(&arena);
+}
+
+/* --- from the daemon ------------------------------------------------------------------------------------------- */
+
+static void note_collection(struct request *request, const Belfry__Connector__Request *asked)
+{
+	const char *collection = "";
+
+	if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_FETCH) {
+		collection = asked->fetch->collection;
+		request->validity = asked->fetch->validity;
+	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SURVEY) {
+		collection = asked->survey->collection;
+	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_APPLY) {
+		collection = asked->apply->collection;
+	}
+	request->collection = mem_strdup(collection);
+}
+
+static void pack_without_handle(struct request *request, const Belfry__Connector__Request *asked)
+{
+	Belfry__Connector__Request copy = *asked;
+
+	copy.handle = (ProtobufCBinaryData){0, NULL};
+	request->length = belfry__connector__request__get_packed_size(&copy);
+	request->packed = mem_alloc(request->length + 1);
+	belfry__connector__request__pack(&copy, request->packed);
+}
+
+static unsigned waiting_of(const struct pool *pool, const struct account *account)
+{
+	unsigned count = 0;
+
+	for (const struct request *request = pool->first; request != NULL; request = request->next)
+		count += strcmp(request->account->user, account->user) == 0;
+	return count;
+}
+
+void pool_ask(struct pool *pool, struct service_client *client, const Belfry__Connector__Request *asked,
+	struct account *account)
+{
+	struct request *request;
+
+	if (pool->waiting >= POOL_WAITING_MAX) {
+		service_answer_status(client, asked->id, STATUS(UNAVAILABLE), "too many requests wait for a worker");
+		return;
+	}
+	if (waiting_of(pool, account) >= POOL_USER_WAITING_MAX) {
+		service_answer_status(client, asked->id, STATUS(LIMIT), "too many requests of this user");
+		return;
+	}
+	request = mem_alloc(sizeof *request);
+	request->pool = pool;
+	request->client = client;
+	request->account = account_hold(account);
+	request->id = asked->id;
+	request->kind = asked->body_case;
+	note_collection(request, asked);
+	pack_without_handle(request, asked);
+	*pool->last = request;
+	pool->last = &request->next;
+	pool->waiting++;
+	timer_start(pool->loop, &request->deadline, (int64_t)pool->settings->timeout_s * 1000, timed_out);
+	hand_out_soon(pool);
+}
+
+void pool_forget_client(struct pool *pool, const struct service_client *client)
+{
+	for (struct request *request = pool->first, *next; request != NULL; request = next) {
+		next = request->next;
+		if (request->client != client)
+			continue;
+		take_out(pool, request);
+		request_free(request);
+	}
+	for (int i = 0; i < pool->settings->workers; i++) {
+		struct slot *slot = &pool->slots[i];
+		if (slot->request == NULL || slot->request->client != client)
+			continue;
+		slot->request->client = NULL;
+		go_on(slot);
+	}
+}
+
+void pool_client_drained(struct pool *pool, const struct service_client *client)
+{
+	for (int i = 0; i < pool->settings->workers; i++)
+		if (pool->slots[i].request != NULL && pool->slots[i].request->client == client)
+			go_on(&pool->slots[i]);
+	if (pool->first != NULL)
+		hand_out_soon(pool);
+}
+
+void pool_forget_account(struct pool *pool, const struct account *account)
+{
+	Belfry__Worker__WorkerRequest message = BELFRY__WORKER__WORKER_REQUEST__INIT;
+
+	for (struct request *request = pool->first, *next; request != NULL; request = next) {
+		next = request->next;
+		if (request->account != account)
+			continue;
+		take_out(pool, request);
+		request_answer(request, STATUS(LOGIN_NEEDED), "the backend refused the login");
+	}
+	message.forget = (ProtobufCBinaryData){sizeof account->handle, (uint8_t *)account->handle};
+	for (int i = 0; i < pool->settings->workers; i++)
+		if (pool->slots[i].link != NULL)
+			link_send(pool->slots[i].link, &message.base, -1);
+}
+
+struct pool *pool_create(struct loop *loop, const struct imap_settings *settings, const struct process_ways *ways,
+	const struct pool_events *events, void *owner)
+{
+	struct pool *pool = mem_alloc(sizeof *pool);
+
+	*pool = (struct pool){.loop = loop, .settings = settings, .ways = ways, .events = events, .owner = owner,
+		.quarantine = quarantine_create(), .slots = mem_alloc_array((size_t)settings->workers, sizeof *pool->slots)};
+	pool->last = &pool->first;
+	for (int i = 0; i < settings->workers; i++)
+		pool->slots[i].pool = pool;
+	return pool;
+}
+
+void pool_free(struct pool **owner)
+{
+	struct pool *pool = *owner;
+
+	*owner = NULL;
+	if (pool == NULL)
+		return;
+	for (int i = 0; i < pool->settings->workers; i++) {
+		struct slot *slot = &pool->slots[i];
+		if (slot->request != NULL)
+			request_free(slot->request);
+		slot->request = NULL;
+		if (slot->link != NULL)
+			slot_end(slot, 0);
+		timer_stop(pool->loop, &slot->timer);
+	}
+	while (pool->first != NULL) {
+		struct request *request = pool->first;
+		take_out(pool, request);
+		request_free(request);
+	}
+	while (pool->leaving != NULL) {
+		struct leaving *leaving = pool->leaving;
+		pool->leaving = leaving->next;
+		if (leaving->kill_at_ms != 0)
+			pool->ways->kill(leaving->pid);
+		pool->ways->is_gone(leaving->pid, true);
+		free(leaving);
+	}
+	timer_stop(pool->loop, &pool->reap);
+	loop_undefer(pool->loop, &pool->hand_out);
+	quarantine_free(&pool->quarantine);
+	free(pool->slots);
+	free(pool);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Counters of wrong passwords, in a bounded table: the longest untouched goes first. */
+#include "connectors/imap/throttle.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "lib/core/mem.h"
+
+enum { KEY_BYTES_MAX = 600 }; /* kind, user (255), device or address (255) */
+
+/* Hash tables of uthash keep the order of insertion: touched entries are put in anew. */
+struct entry {
+	UT_hash_handle hh;
+	unsigned failures;
+	int64_t last_ms;
+	uint64_t digest; /* of the last wrong password */
+	char key[];
+};
+
+struct throttle {
+	struct entry *entries, *devices;
+};
+
+struct key {
+	char text[KEY_BYTES_MAX];
+	size_t length;
+};
+
+/* The halves cannot run into each other: no name has a NUL in it. */
+static struct key key_of(char kind, const char *first, const char *second)
+{
+	struct key key;
+
+	key.length = (size_t)snprintf(key.text, sizeof key.text, "%c%.255s%c%.255s", kind, first, '\0', second);
+	if (key.length >= sizeof key.text)
+		key.length = sizeof key.text - 1;
+	return key;
+}
+
+/* Whoever has an IPv6 network has 2^64 addresses: the network counts. The front writes them in brackets. */
+static struct key address_key(char kind, const char *user, const char *address)
+{
+	struct in6_addr parsed;
+	char host[INET6_ADDRSTRLEN], network[2 * 8 + 1];
+
+	snprintf(host, sizeof host, "%s", address + (address[0] == '['));
+	host[strcspn(host, "]%")] = '\0';
+	if (inet_pton(AF_INET6, host, &parsed) != 1 || IN6_IS_ADDR_V4MAPPED(&parsed))
+		return key_of(kind, user, address);
+	for (int i = 0; i < 8; i++)
+		snprintf(network + 2 * i, 3, "%02x", parsed.s6_addr[i]);
+	return key_of(kind, user, network);
+}
+
+static struct entry *find(struct entry *table, const struct key *key)
+{
+	struct entry *entry;
+
+	HASH_FIND(hh, table, key->text, key->length, entry);
+	return entry;
+}
+
+static void drop(struct entry **table, struct entry *entry)
+{
+	HASH_DELETE(hh, *table, entry);
+	free(entry);
+}
+
+/* Found or made, and now the last to go. */
+static struct entry *touch(struct entry **table, const struct key *key, unsigned most)
+{
+	struct entry *entry = find(*table, key);
+
+	if (entry != NULL) {
+		HASH_DELETE(hh, *table, entry);
+	} else {
+		if (HASH_COUNT(*table) >= most)
+			drop(table, *table);
+		entry = mem_alloc(sizeof *entry + key->length);
+		memcpy(entry->key, key->text, key->length);
+	}
+	HASH_ADD(hh, *table, key, key->length, entry);
+	return entry;
+}
+
+struct throttle *throttle_create(void)
+{
+	return mem_alloc(sizeof(struct throttle));
+}
+
+void throttle_free(struct throttle **owner)
+{
+	struct throttle *throttle = *owner;
+
+	*owner = NULL;
+	if (throttle == NULL)
+		return;
+	while (throttle->entries != NULL)
+		drop(&throttle->entries, throttle->entries);
+	while (throttle->devices != NULL)
+		drop(&throttle->devices, throttle->devices);
+	free(throttle);
+}
+
+static struct key device_key(const struct throttle_try *try)
+{
+	return key_of('d', try->user, try->device);
+}
+
+static bool is_known(const struct throttle *throttle, const struct throttle_try *try)
+{
+	struct key key = device_key(try);
+
+	return try->device[0] != '\0' && find(throttle->devices, &key) != NULL;
+}
+
+/* The counter of this one: a known device has its own. */
+static struct key own_key(const struct throttle *throttle, const struct throttle_try *try)
+{
+	return is_known(throttle, try) ? device_key(try) : address_key('a', try->user, try->address);
+}
+
+static struct key network_key(const struct throttle_try *try)
+{
+	return address_key('n', "", try->address);
+}
+
+static unsigned wait_of(const struct throttle *throttle, const struct key *key, unsigned allowed, int64_t now_ms)
+{
+	const struct entry *entry = find(throttle->entries, key);
+
+	if (entry == NULL || entry->failures < allowed || now_ms - entry->last_ms >= THROTTLE_FORGET_S * 1000)
+		return 0;
+	unsigned over = entry->failures - allowed;
+	int64_t wait_ms = over >= 10 ? THROTTLE_WAIT_MAX_S * 1000 : (int64_t)1000 << over;
+	int64_t left_ms = entry->last_ms + (wait_ms > THROTTLE_WAIT_MAX_S * 1000 ? THROTTLE_WAIT_MAX_S * 1000 : wait_ms) - now_ms;
+	return left_ms <= 0 ? 0 : (unsigned)((left_ms + 999) / 1000);
+}
+
+unsigned throttle_wait_s(const struct throttle *throttle, const struct throttle_try *try, int64_t now_ms)
+{
+	struct key own = own_key(throttle, try), network = network_key(try);
+	unsigned own_s = wait_of(throttle, &own, THROTTLE_FREE, now_ms);
+	unsigned network_s = is_known(throttle, try) ? 0 : wait_of(throttle, &network, THROTTLE_ADDRESS_FREE, now_ms);
+
+	return own_s > network_s ? own_s : network_s;
+}
+
+bool throttle_is_refused(const struct throttle *throttle, const struct throttle_try *try, int64_t now_ms)
+{
+	struct key key = own_key(throttle, try);
+	const struct entry *entry = find(throttle->entries, &key);
+
+	return entry != NULL && entry->digest == try->digest && now_ms - entry->last_ms < THROTTLE_SAME_S * 1000;
+}
+
+static void count(struct throttle *throttle, const struct key *key, uint64_t digest, int64_t now_ms)
+{
+	struct entry *entry = touch(&throttle->entries, key, THROTTLE_ENTRIES_MAX);
+
+	if (now_ms - entry->last_ms >= THROTTLE_FORGET_S * 1000)
+		entry->failures = 0;
+	if (entry->digest != digest || entry->failures == 0)
+		entry->failures++;
+	entry->digest = digest;
+	entry->last_ms = now_ms;
+}
+
+void throttle_refused(struct throttle *throttle, const struct throttle_try *try, int64_t now_ms)
+{
+	struct key own = own_key(throttle, try), network = network_key(try);
+
+	count(throttle, &own, try->digest, now_ms);
+	if (!is_known(throttle, try))
+		count(throttle, &network, try->digest, now_ms);
+}
+
+void throttle_accepted(struct throttle *throttle, const struct throttle_try *try)
+{
+	struct key key = own_key(throttle, try);
+	struct entry *entry = find(throttle->entries, &key);
+
+	if (entry != NULL)
+		drop(&throttle->entries, entry);
+	key = device_key(try);
+	if (try->device[0] != '\0')
+		touch(&throttle->devices, &key, THROTTLE_DEVICES_MAX);
+}
