@@ -436,7 +436,7 @@ void worker_fetch(struct worker_call *call)
 {
 	struct fetch fetch = {.call = call, .request = call->request->request->fetch, .is_careful = call->request->careful};
 	struct error error;
-	bool is_queued;
+	bool is_queued = false;
 	worker_status status;
 
 	fetch.count = fetch.request->n_ids;

@@ -3,7 +3,7 @@
 
 The schemas are not part of this project. They are looked for in $BELFRY_XSD
 and beside the source checkout; where they are missing nothing is checked and
-one notice says so, except in CI (CI=true), where that is an error.
+one notice says so: no package brings them, so this is no error in CI either.
 
 As published they import nothing and several files share one namespace. Here
 they are joined in memory: one document a namespace, each importing all
@@ -109,8 +109,6 @@ def validate(answer):
     Returns whether it was checked at all."""
     path = folder()
     if path is None:
-        if os.environ.get("CI") == "true":
-            raise SchemaError("no ActiveSync schemas; set BELFRY_XSD")
         if "notice" not in _loaded:
             _loaded["notice"] = True
             sys.stderr.write("# no ActiveSync schemas found, answers are not "
