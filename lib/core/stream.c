@@ -15,13 +15,22 @@
 #include "lib/core/mem.h"
 #include "lib/core/stream_internal.h"
 
-/* Descriptors waiting to leave (each with the count of bytes to send before it) or to be taken. */
-enum { STREAM_FDS_MAX = 64 }; /* frames with a descriptor under way on one link; more than one answer's worth */
+/* Descriptors waiting to leave (each with the count of bytes to send before it) or to be taken. A link carries the
+ * answers to many: a Fetch may bring 50, and a peer that does not take them is cut off at 20 such. */
+enum { STREAM_FDS_MAX = 1024 };
+
+struct stream_fd {
+	int fd;
+	size_t bytes_before;
+};
+
+struct fd_queue {
+	struct stream_fd *list;
+	size_t count, room;
+};
 
 struct stream_fds {
-	size_t out_count, in_count;
-	struct { int fd; size_t bytes_before; } out[STREAM_FDS_MAX];
-	int in[STREAM_FDS_MAX];
+	struct fd_queue out, in;
 };
 
 struct linger {
@@ -96,15 +105,18 @@ static void want(struct stream *stream)
 /* How much may leave in one write: up to the byte that a descriptor travels with. */
 static ssize_t write_some(struct stream *stream)
 {
-	size_t length = stream->out->length, before;
+	size_t length = stream->out->length;
 
-	if (stream_fd_next_out(stream, &before) >= 0 && before > 0 && before < length)
-		length = before;
+	for (size_t i = 0; stream->fds != NULL && i < stream->fds->out.count; i++)
+		if (stream->fds->out.list[i].bytes_before > 0) { /* one at 0 goes along */
+			length = stream->fds->out.list[i].bytes_before;
+			break;
+		}
 	ssize_t written = stream->ops->write(stream, stream->out->data, length);
 	if (written > 0) {
 		buffer_consume(stream->out, (size_t)written);
-		for (size_t i = 0; stream->fds != NULL && i < stream->fds->out_count; i++)
-			stream->fds->out[i].bytes_before -= (size_t)written;
+		for (size_t i = 0; stream->fds != NULL && i < stream->fds->out.count; i++)
+			stream->fds->out.list[i].bytes_before -= (size_t)written;
 	}
 	return written;
 }
@@ -294,67 +306,74 @@ static struct stream_fds *fds(struct stream *stream)
 	return stream->fds;
 }
 
+/* -1: there are too many; the descriptor is closed. */
+static int queue_add(struct fd_queue *queue, int fd, size_t bytes_before)
+{
+	if (queue->count == STREAM_FDS_MAX) {
+		close(fd);
+		return -1;
+	}
+	if (queue->count == queue->room) {
+		queue->room = queue->room == 0 ? 4 : queue->room * 2;
+		queue->list = mem_realloc(queue->list, queue->room * sizeof *queue->list);
+	}
+	queue->list[queue->count++] = (struct stream_fd){fd, bytes_before};
+	return 0;
+}
+
+static int queue_take(struct fd_queue *queue)
+{
+	int fd = queue->list[0].fd;
+
+	queue->count--;
+	memmove(&queue->list[0], &queue->list[1], queue->count * sizeof *queue->list);
+	return fd;
+}
+
+static void queue_release(struct fd_queue *queue)
+{
+	while (queue->count > 0)
+		close(queue->list[--queue->count].fd);
+	free(queue->list);
+}
+
 void stream_write_fd(struct stream *stream, int fd)
 {
-	struct stream_fds *under_way = fds(stream);
-
-	if (under_way->out_count == STREAM_FDS_MAX || stream->failed || stream->closed) {
+	if (stream->failed || stream->closed)
 		close(fd);
+	else if (queue_add(&fds(stream)->out, fd, stream_pending(stream)) < 0)
 		stream_break(stream, "more than %d descriptors on their way", STREAM_FDS_MAX);
-		return;
-	}
-	under_way->out[under_way->out_count].fd = fd;
-	under_way->out[under_way->out_count++].bytes_before = stream_pending(stream);
 }
 
 int stream_fd_next_out(struct stream *stream, size_t *bytes_before_r)
 {
-	if (stream->fds == NULL || stream->fds->out_count == 0)
+	if (stream->fds == NULL || stream->fds->out.count == 0)
 		return -1;
-	*bytes_before_r = stream->fds->out[0].bytes_before;
-	return stream->fds->out[0].fd;
+	*bytes_before_r = stream->fds->out.list[0].bytes_before;
+	return stream->fds->out.list[0].fd;
 }
 
 void stream_fd_sent(struct stream *stream)
 {
-	struct stream_fds *under_way = stream->fds;
-
-	close(under_way->out[0].fd);
-	under_way->out_count--;
-	memmove(&under_way->out[0], &under_way->out[1], under_way->out_count * sizeof under_way->out[0]);
+	close(queue_take(&stream->fds->out));
 }
 
 void stream_fd_received(struct stream *stream, int fd)
 {
-	struct stream_fds *under_way = fds(stream);
-
-	if (under_way->in_count == STREAM_FDS_MAX) {
-		close(fd);
-		return;
-	}
-	under_way->in[under_way->in_count++] = fd;
+	queue_add(&fds(stream)->in, fd, 0);
 }
 
 int stream_take_fd(struct stream *stream)
 {
-	struct stream_fds *under_way = stream->fds;
-
-	if (under_way == NULL || under_way->in_count == 0)
-		return -1;
-	int fd = under_way->in[0];
-	under_way->in_count--;
-	memmove(&under_way->in[0], &under_way->in[1], under_way->in_count * sizeof under_way->in[0]);
-	return fd;
+	return stream->fds == NULL || stream->fds->in.count == 0 ? -1 : queue_take(&stream->fds->in);
 }
 
 static void fds_drop(struct stream *stream)
 {
 	if (stream->fds == NULL)
 		return;
-	for (size_t i = 0; i < stream->fds->out_count; i++)
-		close(stream->fds->out[i].fd);
-	for (size_t i = 0; i < stream->fds->in_count; i++)
-		close(stream->fds->in[i]);
+	queue_release(&stream->fds->out);
+	queue_release(&stream->fds->in);
 	free(stream->fds);
 	stream->fds = NULL;
 }

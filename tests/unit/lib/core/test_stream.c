@@ -164,6 +164,53 @@ static void descriptors_travel_with_their_byte(void **state)
 	buffer_release(&b.got);
 }
 
+/* Several in one turn: each must be taken with the byte that it was written before. */
+static void many_descriptors_travel_each_with_its_byte(void **state)
+{
+	enum { COUNT = 200 };
+	int sockets[2];
+
+	(void)state;
+	for (int is_memory = 0; is_memory < 2; is_memory++) {
+		struct loop *loop = is_memory ? loop_create_manual(0) : loop_create();
+		struct end a = {0}, b = {.stop_on_end = !is_memory};
+		if (is_memory) {
+			join(loop, &a, &b);
+		} else {
+			assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets), 0);
+			a.stream = net_stream(loop, sockets[0]);
+			b.stream = net_stream(loop, sockets[1]);
+			stream_own(a.stream, happened, &a);
+			stream_own(b.stream, happened, &b);
+		}
+		for (int i = 0; i < COUNT; i++) {
+			int memory = memfd_create("test", MFD_CLOEXEC);
+			assert_int_equal(ftruncate(memory, i), 0);
+			stream_write(a.stream, "12345", (size_t)(i % 3));
+			stream_write_fd(a.stream, memory);
+			stream_write(a.stream, "abcde", 5);
+		}
+		stream_finish(&a.stream);
+		if (is_memory)
+			loop_settle(loop);
+		else
+			loop_run(loop);
+		for (int i = 0; i < COUNT; i++) {
+			int fd = stream_take_fd(b.stream);
+			assert_true(fd >= 0);
+			assert_int_equal(lseek(fd, 0, SEEK_END), i);
+			close(fd);
+		}
+		assert_int_equal(stream_take_fd(b.stream), -1);
+		assert_int_equal(b.got.length, COUNT * 5 + COUNT / 3 * 3 + COUNT % 3 / 2);
+		stream_close(&b.stream);
+		if (is_memory)
+			loop_settle(loop);
+		loop_free(&loop);
+		buffer_release(&b.got);
+	}
+}
+
 static void an_idle_stream_is_small(void **state)
 {
 	(void)state;
@@ -178,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_callback_may_close_its_own_stream),
 		cmocka_unit_test(refused_places_fail_and_listened_ones_connect),
 		cmocka_unit_test(descriptors_travel_with_their_byte),
+		cmocka_unit_test(many_descriptors_travel_each_with_its_byte),
 		cmocka_unit_test(an_idle_stream_is_small),
 	};
 
