@@ -10,33 +10,64 @@
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
+static int refuse(struct sync_work *work, int status, uint32_t limit)
+{
+	work->limit = limit;
+	return status;
+}
+
+/* The window of the whole request. Wait and HeartbeatInterval are looked at only: a request is answered at once. */
+static int read_bounds(struct request *request, struct sync_work *work)
+{
+	const struct activesync_settings *limits = &request->engine->settings->limits;
+	uint32_t window = limits->window_max, minutes = 0, seconds = 0;
+	enum wbxml_value wait = wbxml_node_number(request->root, AS_AIRSYNC_WAIT, &minutes);
+	enum wbxml_value heartbeat = wbxml_node_number(request->root, AS_AIRSYNC_HEARTBEATINTERVAL, &seconds);
+
+	if (wbxml_node_number(request->root, AS_AIRSYNC_WINDOWSIZE, &window) == WBXML_VALUE_BAD)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	work->window = window == 0 || window > limits->window_max ? limits->window_max : window;
+	if (wait == WBXML_VALUE_MISSING && heartbeat == WBXML_VALUE_MISSING)
+		return 0;
+	if (wait != WBXML_VALUE_MISSING && heartbeat != WBXML_VALUE_MISSING)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (wait != WBXML_VALUE_GOOD && heartbeat != WBXML_VALUE_GOOD)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (heartbeat == WBXML_VALUE_GOOD && seconds < limits->heartbeat_min_s)
+		return refuse(work, SYNC_STATUS_WAIT, limits->heartbeat_min_s);
+	if (heartbeat == WBXML_VALUE_GOOD && seconds > limits->heartbeat_max_s)
+		return refuse(work, SYNC_STATUS_WAIT, limits->heartbeat_max_s);
+	if (wait == WBXML_VALUE_GOOD && minutes > limits->heartbeat_max_s / 60)
+		return refuse(work, SYNC_STATUS_WAIT, limits->heartbeat_max_s / 60);
+	if (wait == WBXML_VALUE_GOOD && minutes * 60 < limits->heartbeat_min_s)
+		return refuse(work, SYNC_STATUS_WAIT, (limits->heartbeat_min_s + 59) / 60);
+	return 0;
+}
+
 static int read_jobs(struct request *request, struct sync_work *work)
 {
 	const struct wbxml_node *collections = wbxml_node_child(request->root, AS_AIRSYNC_COLLECTIONS);
 	unsigned count = wbxml_node_count(collections, AS_AIRSYNC_COLLECTION);
 	const struct wbxml_node *node = wbxml_node_child(collections, AS_AIRSYNC_COLLECTION);
-	uint32_t window = request->engine->settings->limits.window_max;
 
-	if (request->root == NULL)
-		return SYNC_STATUS_INCOMPLETE; /* an empty request repeats one that we do not keep: send it in full */
+	/* An empty or partial request repeats what we do not keep: it is to be sent in full. */
+	if (request->root == NULL || wbxml_node_child(request->root, AS_AIRSYNC_PARTIAL) != NULL)
+		return SYNC_STATUS_INCOMPLETE;
 	if (count == 0)
 		return SYNC_STATUS_PROTOCOL_ERROR;
 	if (count > SYNC_COLLECTIONS_MAX)
-		return SYNC_STATUS_TOO_MANY;
-	if (wbxml_node_number(request->root, AS_AIRSYNC_WINDOWSIZE, &window) == WBXML_VALUE_BAD)
-		return SYNC_STATUS_PROTOCOL_ERROR;
-	work->window = window == 0 ? request->engine->settings->limits.window_max : window;
+		return refuse(work, SYNC_STATUS_TOO_MANY, SYNC_COLLECTIONS_MAX);
 	work->jobs = arena_alloc(request->arena, count * sizeof *work->jobs);
 	for (; node != NULL; node = wbxml_node_next(node)) {
 		int status = sync_request_read(request, &work->jobs[work->job_count], node);
 		if (status != 0)
 			return status;
 		for (size_t i = 0; i < work->job_count; i++)
-			if (work->jobs[i].id == work->jobs[work->job_count].id)
+			if (strcmp(work->jobs[i].collection_id, work->jobs[work->job_count].collection_id) == 0)
 				return SYNC_STATUS_PROTOCOL_ERROR; /* one collection twice */
 		work->job_count++;
 	}
-	return 0;
+	return read_bounds(request, work);
 }
 
 static void release_work(struct request *request)
@@ -56,12 +87,12 @@ int sync_prepare(struct request *request, Belfry__Role__Begin *begin)
 {
 	static char folders[] = "folders";
 	struct sync_work *work = request->work = arena_alloc(request->arena, sizeof *work);
-	int status = read_jobs(request, work);
 
 	work->response = HTTP_RESPONSE(200);
 	request->release = release_work;
-	if (status != 0)
-		return status;
+	work->status = read_jobs(request, work);
+	if (work->status != 0)
+		return work->limit == 0 ? work->status : 0; /* a bound is told by sync_run() */
 	begin->locks = arena_alloc(request->arena, work->job_count * sizeof *begin->locks);
 	begin->keys = arena_alloc(request->arena, (work->job_count * 2 + 1) * sizeof *begin->keys);
 	for (size_t i = 0; i < work->job_count; i++) {
@@ -243,10 +274,24 @@ void sync_job_done(struct request *request)
 	run_next(request);
 }
 
+/* MS-ASCMD 2.2.3.97 */
+static void answer_limit(struct request *request, int status, uint32_t limit)
+{
+	request->result = arena_printf(request->arena, "status=%d limit=%u", status, limit);
+	request_begin_answer(request);
+	wbxml_writer_number_element(&request->writer, AS_AIRSYNC_STATUS, status);
+	wbxml_writer_number_element(&request->writer, AS_AIRSYNC_LIMIT, limit);
+	request_answer(request);
+}
+
 void sync_run(struct request *request)
 {
 	struct sync_work *work = request->work;
 
+	if (work->status != 0) {
+		answer_limit(request, work->status, work->limit);
+		return;
+	}
 	for (size_t i = 0; i < work->job_count; i++)
 		sync_request_resolve(request, &work->jobs[i]);
 	request_begin_answer(request);

@@ -18,10 +18,12 @@
 
 enum {
 	SYNC_COLLECTIONS_MAX = 300,         /* of one request: as many as a Ping may name */
+	SYNC_COLLECTION_ID_MAX = 64,        /* characters: MS-ASCMD 2.2.3.30.5 */
 	SYNC_COMMANDS_MAX = 1000,           /* of one collection: twice the largest window */
 	SYNC_WINDOW_DEFAULT = 100,          /* MS-ASCMD 2.2.3.199.2 */
 	SYNC_FETCH_BATCH = 50,              /* items asked for at a time: between two batches the answer's size is looked at */
-	SYNC_ANSWER_BYTES = 4 * 1024 * 1024 /* a fuller answer says MoreAvailable; one item always fits */
+	SYNC_ANSWER_BYTES = 4 * 1024 * 1024, /* a fuller answer says MoreAvailable; one batch always fits */
+	SYNC_ANSWER_FILES = 16              /* likewise: each is a descriptor until the phone has taken it */
 };
 
 /* MS-ASCMD 2.2.3.177.17 */
@@ -34,6 +36,7 @@ enum sync_status {
 	SYNC_STATUS_NOT_FOUND = 8,
 	SYNC_STATUS_HIERARCHY = 12,
 	SYNC_STATUS_INCOMPLETE = 13,
+	SYNC_STATUS_WAIT = 14,
 	SYNC_STATUS_TOO_MANY = 15,
 	SYNC_STATUS_RETRY = 16
 };
@@ -81,7 +84,10 @@ struct sync_work {
 	struct sync_job *jobs;
 	size_t job_count, job_at;
 	uint64_t window;                   /* left of the whole request's */
+	int status;                        /* refuses the request as a whole; 0: it does not */
+	uint32_t limit;                    /* … and the bound that was passed; 0: none */
 	struct http_response response;     /* what was written so far, when a piece of it is in a file */
+	unsigned files;                    /* pieces of it that are */
 };
 
 /* Reads a Collection element. Non-zero: the whole request is refused with this status. */

@@ -109,7 +109,7 @@ static void write_add(struct request *request, const Belfry__Connector__Item *it
 		job->changed = true; /* given again, it may have other flags than the first time */
 }
 
-/* What the device asked for by Fetch (MS-ASCMD 2.2.3.63.2): part of Responses, in full. */
+/* What the device asked for by Fetch (MS-ASCMD 2.2.3.67.2): part of Responses, in full. */
 static void write_fetched(struct request *request, const Belfry__Connector__Item *item, int fd)
 {
 	struct sync_work *work = request->work;
@@ -200,23 +200,42 @@ static void cut(struct request *request)
 	end_job(request);
 }
 
+/* What is fetched by name and has no room any more is to be asked for again. */
+static void refuse_rest(struct request *request)
+{
+	struct sync_job *job = job_of(request);
+
+	for (; job->item_next < job->item_count; job->item_next++) {
+		wbxml_writer_start(&request->writer, AS_AIRSYNC_FETCH);
+		write_server_id(request, job->items[job->item_next]);
+		wbxml_writer_number_element(&request->writer, AS_AIRSYNC_STATUS, SYNC_STATUS_RETRY);
+		wbxml_writer_end(&request->writer);
+	}
+	end_job(request);
+}
+
 static void fetched(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
 {
 	struct request *request = data;
 
 	if (response->status != BELFRY__CONNECTOR__STATUS__OK) {
+		if (fd >= 0)
+			close(fd);
 		request_answer_retry(request, response->reason); /* half an answer is none */
 		return;
 	}
 	if (response->fetched != NULL && response->fetched->item != NULL)
 		(job_of(request)->in_responses ? write_fetched : write_add)(request, response->fetched->item, fd);
-	if (fd >= 0)
+	if (fd >= 0) {
+		((struct sync_work *)request->work)->files++;
 		close(fd);
+	}
 	if (is_last)
 		fetch_next(request);
 }
 
-static Belfry__Connector__BodyWish **wishes(struct request *request, const Belfry__Activesync__Options *options)
+/* What the device fetches by name comes whole (MS-ASCMD 2.2.3.67.2): it was cut before, which is why. */
+static Belfry__Connector__BodyWish **wishes(struct request *request, const Belfry__Activesync__Options *options, bool whole)
 {
 	Belfry__Connector__BodyWish **all = arena_alloc(request->arena, (options->n_bodies + 1) * sizeof *all);
 
@@ -226,7 +245,7 @@ static Belfry__Connector__BodyWish **wishes(struct request *request, const Belfr
 		belfry__connector__body_wish__init(all[i]);
 		all[i]->type = (Belfry__Connector__BodyType)from->type;
 		all[i]->truncate = from->truncation;
-		all[i]->has_truncate = from->has_truncation;
+		all[i]->has_truncate = from->has_truncation && !whole;
 		all[i]->all_or_none = from->all_or_none;
 		all[i]->preview = from->preview;
 	}
@@ -245,9 +264,12 @@ static void fetch_next(struct request *request)
 		end_job(request);
 		return;
 	}
-	/* A repeated answer holds what it held the first time; what a device fetches by name is given in full. */
-	if (request->body.length + work->response.length > SYNC_ANSWER_BYTES && job->key_is != SYNC_KEY_REPEATED &&
-	    !job->in_responses) {
+	bool is_full = request->body.length + work->response.length > SYNC_ANSWER_BYTES || work->files > SYNC_ANSWER_FILES;
+	if (is_full && job->in_responses) {
+		refuse_rest(request);
+		return;
+	}
+	if (is_full && job->key_is != SYNC_KEY_REPEATED) { /* given again it holds what it held the first time */
 		cut(request);
 		return;
 	}
@@ -257,7 +279,7 @@ static void fetch_next(struct request *request)
 	fetch.n_ids = job->item_count - job->item_next < SYNC_FETCH_BATCH ? job->item_count - job->item_next
 									   : SYNC_FETCH_BATCH;
 	job->item_next += fetch.n_ids;
-	fetch.wishes = wishes(request, options);
+	fetch.wishes = wishes(request, options, job->in_responses);
 	fetch.n_wishes = options->n_bodies;
 	fetch.mime_support = options->mime_support;
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_FETCH;
@@ -345,12 +367,14 @@ static void take_survey(struct request *request, struct sync_job *job, const Bel
 	job->state.record->validity = job->position.validity;
 	job->item_flags = arena_alloc(request->arena, (survey->n_changed + 1) * sizeof *job->item_flags);
 	for (size_t i = 0; i < survey->n_changed; i++) {
-		job->item_flags[i] = arena_alloc(request->arena, sizeof **job->item_flags);
-		belfry__connector__item_flags__init(job->item_flags[i]);
-		job->item_flags[i]->id = survey->changed[i]->id;
-		job->item_flags[i]->flags = survey->changed[i]->flags;
+		if (!ranges_has(&job->state.has, survey->changed[i]->id))
+			continue; /* new to the device: its flags come with it */
+		Belfry__Connector__ItemFlags *flags = arena_alloc(request->arena, sizeof *flags);
+		belfry__connector__item_flags__init(flags);
+		flags->id = survey->changed[i]->id;
+		flags->flags = survey->changed[i]->flags;
+		job->item_flags[job->item_flag_count++] = flags;
 	}
-	job->item_flag_count = survey->n_changed;
 }
 
 static void take_ranges(struct ranges *ranges, const Belfry__Connector__Ranges *list)

@@ -10,6 +10,17 @@
 
 enum { FILTER_MAX = 7, BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8 };
 
+/* Our ids are decimal numbers without leading zeros; 0: none of ours. */
+static uint32_t read_id(const char *text)
+{
+	char again[16];
+	unsigned id = 0;
+
+	if (sscanf(text, "%10u", &id) == 1)
+		snprintf(again, sizeof again, "%u", id);
+	return id != 0 && strcmp(text, again) == 0 ? id : 0;
+}
+
 int sync_request_read(struct request *request, struct sync_job *job, const struct wbxml_node *node)
 {
 	const char *key = wbxml_node_text(node, AS_AIRSYNC_SYNCKEY);
@@ -19,10 +30,9 @@ int sync_request_read(struct request *request, struct sync_job *job, const struc
 	job->collection_id = wbxml_node_text(node, AS_AIRSYNC_COLLECTIONID);
 	if (key == NULL || key[0] == '\0' || job->collection_id == NULL || job->collection_id[0] == '\0')
 		return SYNC_STATUS_PROTOCOL_ERROR;
-	if (strlen(job->collection_id) > 64)
+	if (strlen(job->collection_id) > SYNC_COLLECTION_ID_MAX)
 		return SYNC_STATUS_PROTOCOL_ERROR;
-	if (wbxml_node_number(node, AS_AIRSYNC_COLLECTIONID, &job->id) != WBXML_VALUE_GOOD)
-		job->id = 0;
+	job->id = read_id(job->collection_id);
 	if (sync_key_parse(key, &job->key) < 0)
 		job->status = SYNC_STATUS_INVALID_KEY;
 	return 0;
@@ -50,13 +60,23 @@ static int read_body_preference(struct request *request, Belfry__Activesync__Opt
 	return 0;
 }
 
-/* MS-ASCMD 2.2.3.115.5. A later Options replaces the earlier as a whole. */
+/* Of two Options one is for SMS (MS-ASCMD 2.2.3.125.5), which are not served here. */
+static const struct wbxml_node *find_options(const struct wbxml_node *collection)
+{
+	const struct wbxml_node *options = wbxml_node_child(collection, AS_AIRSYNC_OPTIONS);
+
+	for (; options != NULL; options = wbxml_node_next(options)) {
+		const char *class = wbxml_node_text(options, AS_AIRSYNC_CLASS);
+		if (class == NULL || strcmp(class, "SMS") != 0)
+			return options;
+	}
+	return NULL;
+}
+
+/* A later Options replaces the earlier as a whole. */
 static int read_options(struct request *request, Belfry__Activesync__Options *options, const struct wbxml_node *node)
 {
-	uint32_t window = options->window;
-
 	belfry__activesync__options__init(options);
-	options->window = window;
 	options->bodies = arena_alloc(request->arena, BODY_PREFERENCES_MAX * sizeof *options->bodies);
 	if (wbxml_node_number(node, AS_AIRSYNC_FILTERTYPE, &options->filter) == WBXML_VALUE_BAD ||
 	    wbxml_node_number(node, AS_AIRSYNC_MIMESUPPORT, &options->mime_support) == WBXML_VALUE_BAD ||
@@ -73,27 +93,50 @@ static int read_options(struct request *request, Belfry__Activesync__Options *op
 	return 0;
 }
 
+static ProtobufCBinaryData pack_options(struct request *request, const Belfry__Activesync__Options *options)
+{
+	ProtobufCBinaryData packed = {.len = belfry__activesync__options__get_packed_size(options)};
+
+	packed.data = arena_alloc(request->arena, packed.len + 1);
+	belfry__activesync__options__pack(options, packed.data);
+	return packed;
+}
+
+/* Kept from now on, even when there is nothing else to keep: a device sends them once and relies on them. */
+static int take_options(struct request *request, struct sync_job *job)
+{
+	const struct wbxml_node *node = find_options(job->node);
+	Belfry__Activesync__Sync *record = job->state.record;
+
+	if (record->options == NULL) {
+		record->options = arena_alloc(request->arena, sizeof *record->options);
+		belfry__activesync__options__init(record->options);
+	}
+	if (node == NULL)
+		return 0;
+	ProtobufCBinaryData before = pack_options(request, record->options);
+	int status = read_options(request, record->options, node);
+	if (status != 0)
+		return status;
+	ProtobufCBinaryData now = pack_options(request, record->options);
+	job->changed = now.len != before.len || memcmp(now.data, before.data, now.len) != 0;
+	return 0;
+}
+
 static int read_settings(struct request *request, struct sync_job *job)
 {
-	Belfry__Activesync__Options *options = job->state.record->options;
-	const struct wbxml_node *node = wbxml_node_child(job->node, AS_AIRSYNC_OPTIONS);
-
-	if (options == NULL) {
-		options = job->state.record->options = arena_alloc(request->arena, sizeof *options);
-		belfry__activesync__options__init(options);
-		options->window = SYNC_WINDOW_DEFAULT;
-	}
-	if (node != NULL) {
-		int status = read_options(request, options, node);
-		if (status != 0)
-			return status;
-	}
-	if (wbxml_node_number(job->node, AS_AIRSYNC_WINDOWSIZE, &options->window) == WBXML_VALUE_BAD)
-		return SYNC_STATUS_PROTOCOL_ERROR;
 	unsigned window_max = request->engine->settings->limits.window_max;
-	job->window = options->window == 0 || options->window > window_max ? window_max : options->window;
+	int status = take_options(request, job);
+
+	if (status != 0)
+		return status;
+	job->window = SYNC_WINDOW_DEFAULT;
+	if (wbxml_node_number(job->node, AS_AIRSYNC_WINDOWSIZE, &job->window) == WBXML_VALUE_BAD)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (job->window == 0 || job->window > window_max)
+		job->window = window_max;
 	job->wants_changes = job->key_is != SYNC_KEY_INITIAL;
-	job->deletes_to_trash = true; /* MS-ASCMD 2.2.3.42: absent means to the trash */
+	job->deletes_to_trash = true; /* MS-ASCMD 2.2.3.43: absent means to the trash */
 	if (wbxml_node_bool(job->node, AS_AIRSYNC_GETCHANGES, &job->wants_changes) == WBXML_VALUE_BAD ||
 	    wbxml_node_bool(job->node, AS_AIRSYNC_DELETESASMOVES, &job->deletes_to_trash) == WBXML_VALUE_BAD)
 		return SYNC_STATUS_PROTOCOL_ERROR;
@@ -185,15 +228,18 @@ static int read_commands(struct request *request, struct sync_job *job)
 		{AS_AIRSYNC_ADD, SYNC_COMMAND_ADD}, {AS_AIRSYNC_FETCH, SYNC_COMMAND_FETCH},
 	};
 	const struct wbxml_node *commands = wbxml_node_child(job->node, AS_AIRSYNC_COMMANDS);
+	size_t count = 0;
 
-	if (commands == NULL)
-		return 0;
-	job->commands = arena_alloc(request->arena, SYNC_COMMANDS_MAX * sizeof *job->commands);
-	for (const struct wbxml_node *node = commands->first_child; node != NULL; node = node->next) {
+	for (const struct wbxml_node *node = commands == NULL ? NULL : commands->first_child; node != NULL; node = node->next)
+		count++;
+	if (count > SYNC_COMMANDS_MAX)
+		return -1;
+	job->commands = arena_alloc(request->arena, (count + 1) * sizeof *job->commands);
+	for (const struct wbxml_node *node = commands == NULL ? NULL : commands->first_child; node != NULL; node = node->next) {
 		size_t kind = 0;
 		while (kind < 4 && kinds[kind].tag != node->tag)
 			kind++;
-		if (kind == 4 || job->command_count == SYNC_COMMANDS_MAX)
+		if (kind == 4)
 			return -1;
 		bool is_add = kinds[kind].kind == SYNC_COMMAND_ADD;
 		if (wbxml_node_text(node, is_add ? AS_AIRSYNC_CLIENTID : AS_AIRSYNC_SERVERID) == NULL)
