@@ -373,10 +373,8 @@ static void whatever_happens_the_phone_has_the_mailbox_in_the_end(void **state)
 		for (int round = 0; round < ROUNDS; round++) {
 			for (int n = rand() % 4; n > 0; n--)
 				something_happens(&world);
-			if (chance(5)) {
+			if (chance(5))
 				world.filters = !world.filters;
-				world.known_token = 0; /* another FilterType shows items whose flags have not changed for long */
-			}
 			synchronise(&world, false);
 			if (!chance(10))
 				continue;
