@@ -26,7 +26,7 @@ static void write_text(struct wbxml_writer *writer, uint16_t tag, const char *te
 
 static void write_time(struct wbxml_writer *writer, uint16_t tag, uint64_t time_s)
 {
-	char text[40];
+	char text[80]; /* as much as six ints could take */
 	struct tm tm;
 	time_t when = (time_t)time_s;
 
