@@ -206,7 +206,7 @@ void ranges_pack(const struct ranges *ranges, struct buffer *buffer)
 
 int ranges_unpack(struct ranges *ranges_r, const void *bytes, size_t length)
 {
-	const uint8_t *at = bytes, *end = at + length;
+	const uint8_t *at = bytes, *end = length == 0 ? at : at + length; /* bytes may be NULL then */
 	uint64_t before = 0, gap, size;
 	struct ranges ranges = RANGES_EMPTY;
 
