@@ -258,6 +258,28 @@ static bool take_answer(struct phone_request *request)
 	return true;
 }
 
+/* Into the folder that check_answers named, to be held against the schemas. */
+static void keep_answer(const struct phone_request *request)
+{
+	static const struct wbxml_xml_options options = {0};
+	const char *folder = getenv("TRY_ANSWERS");
+	static unsigned count;
+	struct buffer xml = BUFFER_EMPTY;
+	struct error error;
+	char path[512];
+
+	if (folder == NULL || request->status != 200 || request->body.length == 0)
+		return;
+	snprintf(path, sizeof path, "%s/replay-%05u.xml", folder, ++count);
+	FILE *file = fopen(path, "w");
+	if (file != NULL && wbxml_to_xml(&xml, &activesync_language, request->body.data, request->body.length, &options,
+	    &error) == 0)
+		fwrite(xml.data, 1, xml.length, file);
+	if (file != NULL)
+		fclose(file);
+	buffer_release(&xml);
+}
+
 static void happened(struct stream *stream, enum stream_event event, void *owner)
 {
 	struct phone_request *request = owner;
@@ -269,6 +291,7 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 		if (!take_answer(request))
 			return;
 		request->state = PHONE_ANSWERED;
+		keep_answer(request);
 	} else if (event == STREAM_ENDED || event == STREAM_FAILED)
 		request->state = PHONE_LOST;
 	else
