@@ -11,38 +11,94 @@
 #include "lib/core/mem.h"
 #include "tests/replay/expect.h"
 
-const char *const way_names[WAYS] = {"plain", "replayed", "postponed", "repeated", "cut"};
+const char *const way_names[WAYS] = {"plain", "replayed", "postponed", "repeated", "cut", "orphaned"};
 
-enum { ADVANCE_MS = 1000, RESTARTS_MAX = 20 }; /* a crash is noticed so much later at the most */
+enum {
+	ADVANCE_MS = 1000, /* a crash is noticed so much later at the most */
+	RESTARTS_MAX = 20,
+	REQUESTS_MAX = 1000,
+	HUB_RETURNS_MS = 200 /* a front finds a hub again within this, and parks anew */
+};
 
 /* --- the world goes on ----------------------------------------------------------------------------------------- */
 
-void play_restart(struct play *play, int64_t off_ms)
+static size_t who_waits(const struct play *play, struct phone_request *waiting_r[REQUESTS_MAX])
 {
-	struct phone_request *request;
-	bool waiting[1000] = {false};
-	size_t at = 0;
+	size_t count = 0;
 
-	for (request = play->requests; request != NULL; request = request->next)
-		waiting[at++] = request->state == PHONE_WAITING;
+	for (struct phone_request *request = play->requests; request != NULL && count < REQUESTS_MAX; request = request->next)
+		if (request->state == PHONE_WAITING)
+			waiting_r[count++] = request;
+	return count;
+}
+
+static void send_again(struct play *play, struct phone_request *request)
+{
+	request->device->misses = true;
+	phone_request_send(request, play->world->fronts[request->front - 1].net);
+	loop_settle(play->world->loop);
+}
+
+/* The store's process ends. */
+static void note_writes(struct play *play)
+{
 	if (play->world->store != NULL)
 		play->writes += store_memory_commits(play->world->store);
+}
+
+void play_restart(struct play *play, int64_t off_ms)
+{
+	struct phone_request *waiting[REQUESTS_MAX];
+	size_t count = who_waits(play, waiting);
+
+	note_writes(play);
 	world_restart(play->world, off_ms);
-	at = 0;
-	for (request = play->requests; request != NULL; request = request->next)
-		if (waiting[at++]) {
-			request->device->misses = true;
-			phone_request_send(request, play->world->fronts[request->front - 1].net);
-			loop_settle(play->world->loop);
-		}
+	for (size_t i = 0; i < count; i++)
+		send_again(play, waiting[i]);
+}
+
+/* The statuses that say "cannot now, come again". */
+static bool is_retry(struct play *play, struct phone_request *request)
+{
+	const struct wbxml_node *root;
+	struct error error;
+
+	if (request->state != PHONE_ANSWERED || request->status == 503 ||
+	    phone_answer_root(request, play->arena, &root, &error) < 0 || root == NULL)
+		return request->state == PHONE_ANSWERED && request->status == 503;
+	const struct wbxml_node *collections = wbxml_node_child(root, AS_AIRSYNC_COLLECTIONS);
+	const struct wbxml_node *collection = wbxml_node_child(collections, AS_AIRSYNC_COLLECTION);
+	return strcmp(node_text(root, AS_AIRSYNC_STATUS), "16") == 0 || strcmp(node_text(root, AS_PING_STATUS), "8") == 0 ||
+		strcmp(node_text(collection, AS_AIRSYNC_STATUS), "16") == 0 ||
+		strcmp(node_text(root, AS_FOLDERHIERARCHY_STATUS), "6") == 0 ||
+		strcmp(node_text(root, AS_PROVISION_STATUS), "3") == 0;
+}
+
+/* The hub dies and comes back; the fronts stay, and so do the phones that they hold. */
+static void restart_hub(struct play *play)
+{
+	struct phone_request *waiting[REQUESTS_MAX];
+	size_t count = who_waits(play, waiting);
+
+	note_writes(play);
+	world_hub_kill(play->world);
+	play->world->crashed = false;
+	loop_settle(play->world->loop);
+	world_hub_start(play->world);
+	loop_advance(play->world->loop, HUB_RETURNS_MS);
+	for (size_t i = 0; i < count; i++)
+		if (is_retry(play, waiting[i]))
+			send_again(play, waiting[i]);
 }
 
 void play_settle(struct play *play)
 {
 	loop_settle(play->world->loop);
 	for (unsigned i = 0; play->world->crashed && i < RESTARTS_MAX; i++) {
-		play->is_cut = true;
-		play_restart(play, 0);
+		if (play->way == WAY_ORPHANED)
+			restart_hub(play);
+		else
+			play_restart(play, 0);
 	}
 }
 
@@ -73,7 +129,7 @@ void play_create_world(struct play *play)
 	if (play->world != NULL)
 		return;
 	play->world = world_create(&play->settings, play->way == WAY_POSTPONED);
-	if (play->way == WAY_CUT)
+	if (play->way == WAY_CUT || play->way == WAY_ORPHANED)
 		world_cut(play->world, play->cut);
 }
 
@@ -436,8 +492,8 @@ static void clean_up(struct play *play)
 		phone_request_free(&play->consumed[i]);
 		device_free(&play->devices[i]);
 	}
-	if (play->world != NULL && play->world->store != NULL)
-		play->writes += store_memory_commits(play->world->store);
+	if (play->world != NULL)
+		note_writes(play);
 	world_free(&play->world);
 }
 

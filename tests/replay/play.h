@@ -11,7 +11,8 @@ enum way {
 	WAY_REPLAYED,  /* before each request all processes start anew from their stored state */
 	WAY_POSTPONED, /* every answer within the house comes some turns later */
 	WAY_REPEATED,  /* each answer that changes a state is lost, and its request comes again with the old key */
-	WAY_CUT,       /* the process dies after one of its writes; the phone repeats what was not answered */
+	WAY_CUT,       /* hub and fronts die after one of the writes; the phone repeats what was not answered */
+	WAY_ORPHANED,  /* the hub alone dies after one of its writes; the phone repeats what it is told to retry */
 	WAYS
 };
 extern const char *const way_names[WAYS];
@@ -31,7 +32,6 @@ struct play {
 	struct phone_request *requests;  /* oldest first */
 	struct phone_request *consumed[DEVICES_MAX]; /* the last that was answered */
 	unsigned writes;                 /* of processes that have ended */
-	bool is_cut;                     /* the crash has happened */
 	struct buffer log;               /* lines since the last "log" step */
 	char unexpected[512];            /* the first error that was logged */
 	struct buffer failure;           /* what failed; empty: nothing */

@@ -26,7 +26,7 @@ static bool play_one(const struct script *script, enum way way, unsigned cut, un
 	played += !skipped;
 	if (!passed) {
 		printf("FAIL (%s", way_names[way]);
-		if (way == WAY_CUT)
+		if (way >= WAY_CUT)
 			printf(" after write %u", cut);
 		printf(") %s\n", buffer_string(&failure));
 	}
@@ -34,16 +34,16 @@ static bool play_one(const struct script *script, enum way way, unsigned cut, un
 	return passed;
 }
 
-static bool play_cuts(const struct script *script, const struct choice *choice)
+static bool play_cuts(const struct script *script, enum way way, const struct choice *choice)
 {
 	unsigned writes = CUTS_MAX, ignored;
 	bool passed = true;
 
 	if (choice->cut != 0)
-		return play_one(script, WAY_CUT, choice->cut, &ignored);
+		return play_one(script, way, choice->cut, &ignored);
 	play_one(script, WAY_PLAIN, 0, &writes);
 	for (unsigned cut = 1; cut <= writes && cut <= CUTS_MAX && passed; cut++)
-		passed = play_one(script, WAY_CUT, cut, &ignored);
+		passed = play_one(script, way, cut, &ignored);
 	return passed;
 }
 
@@ -60,7 +60,8 @@ static void play_file(const char *path, const struct choice *choice)
 	for (int way = 0; passed && way < WAYS; way++) {
 		if (choice->way >= 0 && choice->way != way)
 			continue;
-		passed = way == WAY_CUT ? play_cuts(&script, choice) : play_one(&script, (enum way)way, 0, &writes);
+		passed = way >= WAY_CUT ? play_cuts(&script, (enum way)way, choice)
+			: play_one(&script, (enum way)way, 0, &writes);
 	}
 	if (passed)
 		printf("PASS %s (%u plays)\n", path, played - before);

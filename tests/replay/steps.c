@@ -107,7 +107,7 @@ static int do_store(struct play *play, const struct step *step, struct error *er
 {
 	if (step->count != 3 || strcmp(step->words[1], "cut") != 0)
 		return error_set(error_r, "\"store cut N\"");
-	if (play->way != WAY_CUT)
+	if (play->way != WAY_CUT && play->way != WAY_ORPHANED)
 		world_cut(play->world, (unsigned)strtoul(step->words[2], NULL, 10));
 	return 0;
 }
