@@ -10,9 +10,15 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
+/* A transaction ends with the link that it was begun on, and a hub that was started anew counts from 1 again. So what
+ * callers hold has the link's number above the hub's: it never means another one's transaction. */
+enum { TRANSACTION_BITS = 48 };
+#define TRANSACTION_MASK (((uint64_t)1 << TRANSACTION_BITS) - 1)
+
 struct hub_client {
 	struct calls *calls;
 	unsigned number;
+	uint16_t links;       /* made so far */
 	const struct hub_client_events *events;
 	void *owner;
 };
@@ -31,6 +37,7 @@ static void say_hello(struct calls *calls, void *owner)
 	Belfry__Role__Hello hello = BELFRY__ROLE__HELLO__INIT;
 	Belfry__Role__ToHub message = BELFRY__ROLE__TO_HUB__INIT;
 
+	client->links++;
 	hello.role = "front";
 	hello.number = client->number;
 	hello.pid = (uint32_t)getpid();
@@ -102,13 +109,25 @@ void hub_client_free(struct hub_client **owner)
 
 /* --- questions ------------------------------------------------------------------------------------------------- */
 
+static uint64_t mark_transaction(const struct hub_client *client, uint64_t transaction)
+{
+	return transaction == 0 ? 0 : (transaction & TRANSACTION_MASK) | (uint64_t)client->links << TRANSACTION_BITS;
+}
+
+static bool is_of_this_link(const struct hub_client *client, uint64_t transaction)
+{
+	return transaction >> TRANSACTION_BITS == client->links;
+}
+
 static void tell(struct hub_call *call, const Belfry__Role__FromHub *message)
 {
 	const Belfry__Role__Begun *begun = NULL;
 	const Belfry__Role__Committed *committed = NULL;
 
-	if (message != NULL && message->body_case == BELFRY__ROLE__FROM_HUB__BODY_BEGUN)
+	if (message != NULL && message->body_case == BELFRY__ROLE__FROM_HUB__BODY_BEGUN) {
+		message->begun->transaction = mark_transaction(call->client, message->begun->transaction);
 		begun = message->begun;
+	}
 	if (message != NULL && message->body_case == BELFRY__ROLE__FROM_HUB__BODY_COMMITTED)
 		committed = message->committed;
 	if (call->begun != NULL)
@@ -157,6 +176,9 @@ struct hub_call *hub_commit(struct hub_client *client, Belfry__Role__Commit *com
 {
 	Belfry__Role__ToHub message = BELFRY__ROLE__TO_HUB__INIT;
 
+	if (commit->transaction != 0) /* one of an earlier link is none of the hub's: it says CONFLICT */
+		commit->transaction = is_of_this_link(client, commit->transaction) ? commit->transaction & TRANSACTION_MASK
+										    : UINT64_MAX;
 	message.body_case = BELFRY__ROLE__TO_HUB__BODY_COMMIT;
 	message.commit = commit;
 	return ask(client, &message, (struct hub_call){.committed = committed, .data = data});
@@ -181,7 +203,9 @@ void hub_release(struct hub_client *client, uint64_t transaction)
 	Belfry__Role__ToHub message = BELFRY__ROLE__TO_HUB__INIT;
 	Belfry__Role__Release release = BELFRY__ROLE__RELEASE__INIT;
 
-	release.transaction = transaction;
+	if (!is_of_this_link(client, transaction))
+		return; /* the hub let it go with the link */
+	release.transaction = transaction & TRANSACTION_MASK;
 	message.body_case = BELFRY__ROLE__TO_HUB__BODY_RELEASE;
 	message.release = &release;
 	send(client, &message);

@@ -31,6 +31,7 @@ struct hub_call *hub_begin(struct hub_client *, Belfry__Role__Begin *, hub_begun
 struct hub_call *hub_commit(struct hub_client *, Belfry__Role__Commit *, hub_committed *, void *data);
 /* No answer will come any more. A transaction that a cancelled Begin still brings is released. Clears the pointer. */
 void hub_call_cancel(struct hub_call **);
+/* A transaction ends with the link to the hub: to release one of an earlier link is fine, to commit it a CONFLICT. */
 void hub_release(struct hub_client *, uint64_t transaction);
 
 /* Parked and Wake both come as `woken` when there is something to say; a park that stays says nothing. */
