@@ -123,13 +123,14 @@ static void commit(struct try_engine *try, const Belfry__Role__ToHub *question)
 	committed.status = try->commit_status;
 	for (size_t i = 0; i < asked->n_writes; i++) {
 		struct try_record *record = find_record(try, asked->writes[i]->key);
+		is_true = is_true && asked->transaction != UINT64_MAX;
 		is_true = is_true && (record == NULL ? 0 : record->revision) == asked->writes[i]->revision;
 	}
 	if (committed.status == BELFRY__ROLE__STATUS__OK && !is_true)
 		committed.status = BELFRY__ROLE__STATUS__CONFLICT;
 	for (size_t i = 0; committed.status == BELFRY__ROLE__STATUS__OK && i < asked->n_writes; i++)
 		put_record(try, asked->writes[i]);
-	if (asked->transaction != 0)
+	if (asked->transaction != 0 && asked->transaction != UINT64_MAX)
 		try->open_transactions--;
 	message.id = question->id;
 	message.body_case = BELFRY__ROLE__FROM_HUB__BODY_COMMITTED;
@@ -225,12 +226,25 @@ void try_wake(struct try_engine *try, Belfry__Role__WakeReason reason, const uin
 
 struct answer {
 	Belfry__Connector__Response message;
+	Belfry__Connector__Request__BodyCase asked;
 	struct try_engine *try;
 	struct arena *arena;
 };
 
+static int body_file(size_t bytes);
+
+int try_descriptor(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
 static void respond(struct answer *answer, int fd)
 {
+	if (answer->try->gift != 0 && answer->try->gift == (int)answer->asked)
+		fd = body_file(1);
 	if (answer->try->connector != NULL)
 		link_send(answer->try->connector, &answer->message.base, fd);
 	else if (fd >= 0)
@@ -426,8 +440,10 @@ static void apply(struct answer *answer, const Belfry__Connector__Apply *asked)
 	if (mailbox == NULL)
 		return;
 	applied.results = arena_alloc(answer->arena, asked->n_operations * sizeof *applied.results);
-	for (size_t i = 0; i < asked->n_operations; i++)
+	for (size_t i = 0; i < asked->n_operations; i++) {
+		answer->try->last_apply_to_trash = asked->operations[i]->to_trash;
 		applied.results[applied.n_results++] = apply_one(mailbox, asked->operations[i]);
+	}
 	answer->message.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_APPLIED;
 	answer->message.applied = &applied;
 	respond(answer, -1);
@@ -438,6 +454,7 @@ static void serve(struct answer *answer, const Belfry__Connector__Request *reque
 	Belfry__Connector__Status refused = answer->try->refuse[request->body_case];
 
 	answer->message.status = refused;
+	answer->asked = request->body_case;
 	if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_LOGIN) {
 		log_in(answer, request->login);
 		return;

@@ -84,6 +84,8 @@ struct try_engine {
 	unsigned asked[16];              /* requests by body case */
 	uint64_t last_fetch_truncation;  /* of the last Fetch's first wish; UINT64_MAX: none was given */
 	unsigned last_fetch_wishes;
+	bool last_apply_to_trash;        /* of the last Apply's last operation */
+	int gift;                        /* answers to this body case come with a descriptor that nobody asked for */
 
 	/* Trouble. */
 	unsigned messages, trouble_at;
@@ -144,6 +146,9 @@ void try_flag(struct try_mailbox *, uint64_t uid, uint32_t flags);
 void try_wake(struct try_engine *, Belfry__Role__WakeReason, const uint32_t *changed, size_t count);
 void try_hub_ends(struct try_engine *);
 void try_connector_ends(struct try_engine *);
+
+/* The lowest descriptor that is free: the same before and after when none was left open. */
+int try_descriptor(void);
 
 /* Errors logged since the last call; a test that did not expect any fails in try_end(). */
 unsigned try_errors(void);
