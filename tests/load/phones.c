@@ -7,6 +7,7 @@
  *	hold         starts the phones; "held=N broken=N ms=N" when all have sent their Ping
  *	ring N GAP   N times: one message, wait for that phone's answer, wait until it holds again and GAP ms more
  *	burst N      N messages to N phones at once; answered when all of them have rung, or after BURST_TIMEOUT_MS
+ *	go           those who rang in a burst synchronise and hold again
  *	count        "held=N broken=N rung=N"
  *	quit
  *
@@ -218,14 +219,14 @@ static void burst_write(struct timer *timer)
 	timer_start(load.loop, &load.timer, BURST_TIMEOUT_MS, burst_over);
 }
 
-static void burst_ended(void)
+static void go_on(void)
 {
-	report(0, phone_now_ns() - load.since_ns);
 	for (uint32_t i = 0; i < load.count; i++) {
 		load.phones[i].stops_after_bell = false;
 		if (load.phones[i].state == PHONE_STOPPED)
 			phone_go_on(&load.phones[i]);
 	}
+	done("going=1");
 }
 
 /* --- what phones say ------------------------------------------------------------------------------------------- */
@@ -247,7 +248,7 @@ static void phone_rung(struct phone *phone, int64_t answered_ns)
 	if (load.task == BURSTING) {
 		load.took_ns[load.rung++] = answered_ns - load.since_ns;
 		if (load.rung == load.wanted && load.started == load.wanted)
-			burst_ended();
+			report(0, phone_now_ns() - load.since_ns);
 	} else if (load.task == RINGING && phone == load.ringing) {
 		if (!load.has_rung)
 			load.took_ns[load.rung++] += answered_ns;
@@ -312,6 +313,8 @@ static void obey(const char *line)
 		begin(BURSTING, wanted);
 		load.started = 0;
 		burst_write(NULL);
+	} else if (strcmp(line, "go") == 0) {
+		go_on();
 	} else if (strcmp(line, "count") == 0) {
 		count();
 	} else {
