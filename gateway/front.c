@@ -15,6 +15,10 @@
 /* Descriptors that are not phones: those told 503, listeners, links, and files on their way from connectors. */
 enum { FRONT_OTHER_DESCRIPTORS = HTTP_OVERFLOW_MAX + 512 };
 
+/* All fronts listen at the same sockets. A full one stands back, so that a phone is told 503 only when no front takes
+ * it: when somebody was waiting there at each of so many looks. Then it tells so many at most, and stands back again. */
+enum { FRONT_LOOK_MS = 50, FRONT_LOOKS = 5, FRONT_TELLS = 64 };
+
 struct front_instance {
 	const struct engine *engine;
 	void *instance;
@@ -30,6 +34,9 @@ struct front {
 	size_t engine_count;
 	struct listener **listeners;
 	size_t listener_count;
+	struct timer look;         /* started while the front stands back */
+	unsigned waited_looks;     /* at which somebody was waiting */
+	unsigned tells;            /* how many may still come to be told 503 */
 	bool is_draining;
 };
 
@@ -89,11 +96,67 @@ static void returned(void *data)
 
 static const struct hub_client_events hub_events = {woken, returned};
 
+/* --- standing back while full ---------------------------------------------------------------------------------- */
+
+static void looked(struct timer *);
+
+static void stand_back(struct front *front)
+{
+	for (size_t i = 0; i < front->listener_count; i++)
+		listener_pause(front->listeners[i]);
+	front->waited_looks = front->tells = 0;
+	timer_start(net_loop(front->settings.net), &front->look, FRONT_LOOK_MS, looked);
+}
+
+static void come_forward(struct front *front)
+{
+	for (size_t i = 0; i < front->listener_count; i++)
+		listener_resume(front->listeners[i]);
+}
+
+static bool is_waited(const struct front *front)
+{
+	bool waited = false;
+
+	for (size_t i = 0; i < front->listener_count; i++)
+		waited = waited || listener_is_waited(front->listeners[i]);
+	return waited;
+}
+
+static void looked(struct timer *timer)
+{
+	struct front *front = container_of(timer, struct front, look);
+
+	if (!http_server_is_full(front->http)) {
+		come_forward(front);
+		return;
+	}
+	if (front->tells > 0) { /* fewer came than might have */
+		stand_back(front);
+		return;
+	}
+	front->waited_looks = is_waited(front) ? front->waited_looks + 1 : 0;
+	if (front->waited_looks == FRONT_LOOKS) {
+		front->tells = FRONT_TELLS;
+		come_forward(front);
+	}
+	timer_start(net_loop(front->settings.net), &front->look, FRONT_LOOK_MS, looked);
+}
+
+static void accept_phone(struct front *front, struct stream *stream, bool behind_proxy)
+{
+	http_server_accept(front->http, stream, behind_proxy);
+	if (front->tells > 0)
+		front->tells--;
+	if (front->tells == 0 && http_server_is_full(front->http))
+		stand_back(front);
+}
+
 /* --- listening ------------------------------------------------------------------------------------------------- */
 
 static void accepted_plain(struct stream *stream, void *data)
 {
-	http_server_accept(((struct front *)data)->http, stream, true);
+	accept_phone(data, stream, true);
 }
 
 static void accepted_tls(struct stream *stream, void *data)
@@ -101,7 +164,7 @@ static void accepted_tls(struct stream *stream, void *data)
 	struct front *front = data;
 
 	tls_accept(stream, front->tls);
-	http_server_accept(front->http, stream, false);
+	accept_phone(front, stream, false);
 }
 
 static int listen_at(struct front *front, const char *kind, unsigned places, net_accepted *accepted,
@@ -192,6 +255,7 @@ struct front *front_create(const struct front_settings *settings, struct error *
 
 static void close_listeners(struct front *front)
 {
+	timer_stop(net_loop(front->settings.net), &front->look);
 	while (front->listener_count > 0)
 		listener_close(&front->listeners[--front->listener_count]);
 }

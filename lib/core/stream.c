@@ -159,6 +159,14 @@ static void announce(struct stream *stream)
 	}
 }
 
+/* Who connects on this machine to say one thing has said it and hung up by now: one read for each. */
+static void read_at_once(struct stream *stream)
+{
+	stream->reads_at_once = false;
+	for (int i = 0; i < 2; i++)
+		stream_ready(stream, true, false);
+}
+
 static void turn_ends(struct deferred *turn)
 {
 	struct stream *stream = container_of(turn, struct stream, turn);
@@ -173,6 +181,8 @@ static void turn_ends(struct deferred *turn)
 		stream_ready(stream, false, true);
 	if (!stream->closed && stream->connected && stream->announce)
 		announce(stream);
+	if (stream->reads_at_once)
+		read_at_once(stream);
 	if (!stream->closed)
 		flush(stream);
 }

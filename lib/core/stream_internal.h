@@ -39,6 +39,7 @@ struct stream {
 	struct deferred turn;       /* flush, announce or free in this turn */
 	bool connected : 1, paused : 1, finishing : 1, closed : 1, failed : 1, ended : 1, announce : 1, drained : 1;
 	bool ended_told : 1, is_local : 1;         /* is_local: AF_UNIX, descriptors can travel */
+	bool reads_at_once : 1;                    /* its first bytes are probably there: not worth a turn of polling */
 };
 
 /* A stream over these operations; fd -1 for one without a socket. */

@@ -469,23 +469,32 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 }
 
 /* A connection that has been idle for a while gives way to a newcomer. */
-static bool make_room(struct http_server *server)
+static struct http_connection *oldest_idle(const struct http_server *server)
 {
 	struct http_connection *oldest = server->idle.first;
 	int64_t now_ms = loop_now_ms(server->settings.loop);
 
-	if (server->counts.connections - server->overflow < server->settings.connections_max)
-		return true;
 	if (oldest == NULL || oldest->timer.at_ms - now_ms > HTTP_IDLE_TIMEOUT_MS - HTTP_IDLE_SAFE_MS)
-		return false;
-	http_connection_close(oldest);
-	return true;
+		return NULL;
+	return oldest;
+}
+
+static bool has_room(const struct http_server *server)
+{
+	return server->counts.connections - server->overflow < server->settings.connections_max;
+}
+
+bool http_server_is_full(const struct http_server *server)
+{
+	return !has_room(server) && oldest_idle(server) == NULL;
 }
 
 void http_server_accept(struct http_server *server, struct stream *stream, bool behind_proxy)
 {
-	bool is_overflow = !make_room(server);
+	bool is_overflow = http_server_is_full(server);
 
+	if (!is_overflow && !has_room(server))
+		http_connection_close(oldest_idle(server));
 	server->counts.accepted++;
 	server->counts.overflowed += is_overflow;
 	if (is_overflow && server->overflow >= HTTP_OVERFLOW_MAX) {

@@ -79,6 +79,8 @@ struct http_server *http_server_create(const struct http_server_settings *);
 void http_server_free(struct http_server **);
 /* Takes the stream over; it may still be shaking hands. behind_proxy: X-Forwarded-For names the phone. */
 void http_server_accept(struct http_server *, struct stream *, bool behind_proxy);
+/* The next one to come would be told 503. */
+bool http_server_is_full(const struct http_server *);
 /* From now on each answer is the last of its connection; idle connections are closed. */
 void http_server_drain(struct http_server *);
 

@@ -3,6 +3,7 @@
 #include "lib/net/net.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct listener {
 	void *data;
 	ev_io io;
 	struct timer backoff;
+	bool is_paused;
 };
 
 struct net *net_create(struct loop *loop)
@@ -119,7 +121,8 @@ static void backoff_over(struct timer *timer)
 {
 	struct listener *listener = container_of(timer, struct listener, backoff);
 
-	ev_io_start(loop_ev(listener->loop), &listener->io);
+	if (!listener->is_paused)
+		ev_io_start(loop_ev(listener->loop), &listener->io);
 }
 
 static void accept_failed(struct listener *listener)
@@ -144,7 +147,9 @@ static void acceptable(struct ev_loop *ev, ev_io *io, int events)
 			accept_failed(listener);
 			return;
 		}
-		listener->accepted(net_stream(listener->loop, fd), listener->data);
+		struct stream *stream = net_stream(listener->loop, fd);
+		stream->reads_at_once = stream->is_local;
+		listener->accepted(stream, listener->data);
 	}
 }
 
@@ -180,6 +185,28 @@ void listener_close(struct listener **owner)
 	timer_stop(listener->loop, &listener->backoff);
 	free(listener);
 	*owner = NULL;
+}
+
+/* In memory there is no queue to wait in: whoever comes is accepted. */
+void listener_pause(struct listener *listener)
+{
+	listener->is_paused = true;
+	if (listener->place->fd >= 0)
+		ev_io_stop(loop_ev(listener->loop), &listener->io);
+}
+
+void listener_resume(struct listener *listener)
+{
+	listener->is_paused = false;
+	if (listener->place->fd >= 0 && !timer_is_started(&listener->backoff))
+		ev_io_start(loop_ev(listener->loop), &listener->io);
+}
+
+bool listener_is_waited(const struct listener *listener)
+{
+	struct pollfd queue = {.fd = listener->place->fd, .events = POLLIN};
+
+	return queue.fd >= 0 && poll(&queue, 1, 0) > 0;
 }
 
 /* --- connecting ------------------------------------------------------------------------------------------------ */

@@ -31,6 +31,11 @@ void net_add_path(struct net *, const char *place, const char *path);
 enum { NET_ACCEPT_BATCH = 64, NET_ACCEPT_BACKOFF_MS = 100 };
 struct listener *net_listen(struct net *, const char *place, net_accepted *, void *data, struct error *error_r);
 void listener_close(struct listener **);
+/* For a process that is full: leaves newcomers to the others at the same socket. Within accepted(), too. */
+void listener_pause(struct listener *);
+void listener_resume(struct listener *);
+/* Whether somebody waits there that nobody has accepted yet. */
+bool listener_is_waited(const struct listener *);
 
 /* Never blocks. STREAM_CONNECTED or STREAM_FAILED follows. NULL: there is no such place. */
 struct stream *net_connect(struct net *, const char *place, stream_callback *, void *owner);

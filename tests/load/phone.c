@@ -287,6 +287,27 @@ static long header_length(struct buffer *input, size_t *body_r)
 	return strstr(input->data, "\r\n\r\n") + 4 - input->data;
 }
 
+static void come_again(struct timer *timer)
+{
+	struct phone *phone = container_of(timer, struct phone, again);
+
+	phone_start(phone, phone->settings, phone->number);
+}
+
+static bool is_told_to_wait(struct phone *phone, struct buffer *input)
+{
+	const char *after = strcasestr(buffer_string(input), "\r\nRetry-After:");
+
+	if (strncmp(input->data, "HTTP/1.1 503 ", 13) != 0 || after == NULL)
+		return false;
+	long after_s = strtol(after + 14, NULL, 10);
+	stream_close(&phone->stream);
+	phone->state = PHONE_TOLD_TO_WAIT;
+	timer_start(phone->settings->loop, &phone->again, after_s * 1000, come_again);
+	phone->settings->events->told_to_wait(phone);
+	return true;
+}
+
 static void received(struct phone *phone)
 {
 	struct buffer *input = stream_input(phone->stream);
@@ -294,6 +315,8 @@ static void received(struct phone *phone)
 	long header = header_length(input, &body);
 	static char first_line[80];
 
+	if (header < 0 && is_told_to_wait(phone, input))
+		return;
 	if (header < 0) {
 		snprintf(first_line, sizeof first_line, "%.*s", (int)strcspn(buffer_string(input), "\r"), input->data);
 		broken(phone, first_line);
@@ -362,5 +385,6 @@ void phone_go_on(struct phone *phone)
 void phone_stop(struct phone *phone)
 {
 	stream_close(&phone->stream);
+	timer_stop(phone->settings->loop, &phone->again);
 	phone->state = PHONE_OFF;
 }

@@ -14,7 +14,7 @@
 enum { PHONE_COLLECTIONS = 5, PHONE_KEY_MAX = 48 };
 
 enum phone_state {
-	PHONE_OFF, PHONE_PROVISION, PHONE_ACKNOWLEDGE, PHONE_FOLDERS, PHONE_SYNC, PHONE_HELD, PHONE_STOPPED, PHONE_BROKEN
+	PHONE_OFF, PHONE_TOLD_TO_WAIT, PHONE_PROVISION, PHONE_ACKNOWLEDGE, PHONE_FOLDERS, PHONE_SYNC, PHONE_HELD, PHONE_STOPPED, PHONE_BROKEN
 };
 
 struct phone;
@@ -22,6 +22,7 @@ struct phone;
 struct phone_events {
 	void (*held)(struct phone *);                       /* its Ping has been sent */
 	void (*rung)(struct phone *, int64_t answered_ns);  /* an answer "changes" was read whole */
+	void (*told_to_wait)(struct phone *);               /* 503: it comes again when Retry-After is over */
 	void (*broken)(struct phone *, const char *why);    /* nothing more comes from it */
 };
 
@@ -39,6 +40,7 @@ struct phone_settings {
 struct phone {
 	const struct phone_settings *settings;
 	struct stream *stream;
+	struct timer again;               /* TOLD_TO_WAIT */
 	uint32_t number;                  /* of its user */
 	uint32_t policy_key;
 	uint32_t rung;                    /* times */

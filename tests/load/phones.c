@@ -4,7 +4,7 @@
  * so that one clock measures both. Driven by lines on standard input; each is answered by one line.
  *
  *	visit        each phone does all up to its Ping and leaves: its state is in the store then, as if it had been held
- *	hold         starts the phones; "held=N broken=N ms=N" when all have sent their Ping
+ *	hold         starts the phones; "held=N broken=N waits=N ms=N" when all have sent their Ping
  *	ring N GAP   N times: one message, wait for that phone's answer, wait until it holds again and GAP ms more
  *	burst N      N messages to N phones at once; answered when all of them have rung, or after BURST_TIMEOUT_MS
  *	go           those who rang in a burst synchronise and hold again
@@ -49,6 +49,7 @@ static struct {
 	struct loop *loop;
 	struct phone *phones;
 	uint32_t started, held, broken;     /* held: sent their first Ping */
+	uint32_t waits;                     /* times that a phone was told to come again later */
 	uint32_t complaints;
 	enum task task;
 	int64_t since_ns;
@@ -148,7 +149,7 @@ static void start_some(void)
 		phone_start(&load.phones[i], &load.phone, load.first + i);
 	}
 	if ((load.task == HOLDING || load.task == VISITING) && load.held + load.broken == load.count)
-		done("held=%u broken=%u ms=%lld", load.held, load.broken,
+		done("held=%u broken=%u waits=%u ms=%lld", load.held, load.broken, load.waits,
 			(long long)((phone_now_ns() - load.since_ns) / 1000000));
 }
 
@@ -258,6 +259,13 @@ static void phone_rung(struct phone *phone, int64_t answered_ns)
 	}
 }
 
+/* It counts as started until it holds after all. */
+static void phone_told_to_wait(struct phone *phone)
+{
+	(void)phone;
+	load.waits++;
+}
+
 static void phone_broken(struct phone *phone, const char *why)
 {
 	load.broken++;
@@ -269,7 +277,7 @@ static void phone_broken(struct phone *phone, const char *why)
 		ring_lost(NULL);
 }
 
-static const struct phone_events phone_events = {phone_held, phone_rung, phone_broken};
+static const struct phone_events phone_events = {phone_held, phone_rung, phone_told_to_wait, phone_broken};
 
 /* --- commands -------------------------------------------------------------------------------------------------- */
 

@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/front.h"
 #include "lib/core/log.h"
@@ -234,6 +236,78 @@ static void an_engine_that_cannot_begin_says_why(void **state)
 	loop_free(&loop);
 }
 
+/* --- several fronts at one socket ------------------------------------------------------------------------------ */
+
+struct caller {
+	struct stream *stream;
+	struct loop *loop;
+	char status[4];
+};
+
+static void caller_event(struct stream *stream, enum stream_event event, void *owner)
+{
+	struct caller *caller = owner;
+
+	if (event != STREAM_DATA)
+		return;
+	if (caller->status[0] == '\0')
+		memcpy(caller->status, stream_input(stream)->data + 9, 3);
+	buffer_consume(stream_input(stream), stream_input(stream)->length);
+	loop_stop(caller->loop);
+}
+
+static void call(struct caller *caller, struct loop *loop, const char *address)
+{
+	static const char text[] = "GET /bells HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct error error;
+
+	*caller = (struct caller){.loop = loop};
+	caller->stream = net_connect_address(loop, address, caller_event, caller, &error);
+	stream_write(caller->stream, text, sizeof text - 1);
+	loop_run(loop);
+}
+
+static void a_full_front_leaves_phones_to_the_others(void **state)
+{
+	struct loop *loop = loop_create();
+	struct noted noted[2] = {{.name = "ding"}, {.name = "dong"}};
+	struct sockaddr_in bound;
+	socklen_t length = sizeof bound;
+	struct front *fronts[2];
+	struct net *nets[2];
+	struct caller callers[3];
+	struct error error;
+	char address[40];
+	int fd = net_bind("127.0.0.1:0", 0, &error);
+
+	(void)state;
+	getsockname(fd, (struct sockaddr *)&bound, &length);
+	snprintf(address, sizeof address, "127.0.0.1:%u", ntohs(bound.sin_port));
+	for (int i = 0; i < 2; i++) {
+		struct front_engine engine = {&bells, &noted[i]};
+		struct front_settings settings = {.connections_max = 1, .http_places = 1, .engines = &engine,
+			.engine_count = 1, .net = nets[i] = net_create(loop)};
+		net_add_listener(settings.net, "http/0", i == 0 ? fd : dup(fd));
+		net_add_path(settings.net, "hub", "/nowhere");
+		fronts[i] = front_create(&settings, &error);
+		assert_non_null(fronts[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		call(&callers[i], loop, address);
+	assert_string_equal(callers[0].status, "200");
+	assert_string_equal(callers[1].status, "200");
+	assert_string_equal(callers[2].status, "503"); /* now both are full, and one says so */
+	assert_int_equal(noted[0].requests, 1);
+	assert_int_equal(noted[1].requests, 1);
+	for (int i = 0; i < 3; i++)
+		stream_close(&callers[i].stream);
+	for (int i = 0; i < 2; i++) {
+		front_free(&fronts[i]);
+		net_free(&nets[i]);
+	}
+	loop_free(&loop);
+}
+
 static void ignore_log(enum log_level level, const char *line, void *data)
 {
 	(void)level, (void)line, (void)data; /* the hub is away at times */
@@ -245,6 +319,7 @@ int main(void)
 		cmocka_unit_test(the_path_names_the_engine),
 		cmocka_unit_test(the_hub_wakes_the_engine_that_parked),
 		cmocka_unit_test(a_draining_front_lets_nobody_in),
+		cmocka_unit_test(a_full_front_leaves_phones_to_the_others),
 		cmocka_unit_test(an_engine_that_cannot_begin_says_why),
 	};
 
