@@ -11,7 +11,7 @@
 #include "lib/core/buffer.h"
 
 struct attributes {
-	bool unselectable, nonexistent;
+	bool unselectable;
 	Belfry__Connector__Role role;
 };
 
@@ -27,8 +27,7 @@ static bool read_attributes(struct imap_cursor *cursor, struct attributes *attri
 
 		if (role != BELFRY__CONNECTOR__ROLE__NONE)
 			attributes->role = role;
-		attributes->unselectable |= imap_text_is(token.text, "\\Noselect");
-		attributes->nonexistent |= imap_text_is(token.text, "\\NonExistent");
+		attributes->unselectable |= imap_text_is(token.text, "\\Noselect") || imap_text_is(token.text, "\\NonExistent");
 	}
 	return token.kind == IMAP_CLOSE;
 }
@@ -79,7 +78,7 @@ void folder_list_add(struct folder_list *list, struct imap_text rest)
 	Belfry__Connector__Collection *collection;
 	char delimiter;
 
-	if (list->count == FOLDER_LIST_MAX || !read_attributes(&cursor, &attributes) || attributes.nonexistent)
+	if (list->count == FOLDER_LIST_MAX || !read_attributes(&cursor, &attributes))
 		return;
 	token = imap_token_next(&cursor);
 	delimiter = token.kind == IMAP_QUOTED && token.text.length > 0 ? token.text.bytes[token.text.length - 1] : '\0';

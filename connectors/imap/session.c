@@ -53,8 +53,9 @@ static int start_tls(struct session *session, const struct imap_settings *settin
 {
 	if (!(session->capabilities & IMAP_CAP_STARTTLS))
 		return error_set(error_r, "the server does not offer STARTTLS");
-	if (mailimap_starttls(session->imap) != MAILIMAP_NO_ERROR)
-		return error_set(error_r, "the server refused STARTTLS");
+	session_queue(session, "STARTTLS");
+	if (session_await(session, NULL, NULL, error_r) != SESSION_OK)
+		return -1;
 	if (etpan_stream_start_tls(session->stream, context, settings->tls_name, error_r) != 0)
 		return -1;
 	return ask_capabilities(session, error_r);
@@ -127,15 +128,38 @@ static enum session_answer log_in(struct session *session, const struct session_
 	return login_plainly(session, login, error_r);
 }
 
-/* Mod-sequences once for all mailboxes. QRESYNC is left alone: nothing here reads VANISHED. */
-static int enable(struct session *session, struct error *error_r)
+/* * ID ("name" "Dovecot" …), RFC 2971. */
+static void hear_id(const struct imap_response *response, void *data)
 {
+	struct session *session = data;
+	struct imap_cursor cursor = imap_cursor_over(response->rest);
+	struct imap_token token;
+
+	if (!imap_text_is(response->keyword, "ID") || imap_token_next(&cursor).kind != IMAP_OPEN)
+		return;
+	while ((token = imap_token_next(&cursor)).kind == IMAP_QUOTED)
+		if (imap_text_is(token.text, "name")) {
+			token = imap_token_next(&cursor);
+			session->is_dovecot = imap_text_is(token.text, "Dovecot");
+		}
+}
+
+/* What the server can do for this user, who it is, and mod-sequences once for all mailboxes. QRESYNC is left alone:
+ * nothing here reads VANISHED. */
+static int settle(struct session *session, struct error *error_r)
+{
+	const unsigned modseqs = IMAP_CAP_ENABLE | IMAP_CAP_CONDSTORE;
+
 	if (ask_capabilities(session, error_r) != 0)
 		return -1;
-	if ((session->capabilities & (IMAP_CAP_ENABLE | IMAP_CAP_CONDSTORE)) != (IMAP_CAP_ENABLE | IMAP_CAP_CONDSTORE))
-		return 0;
-	session_queue(session, "ENABLE CONDSTORE");
-	return session_await(session, NULL, NULL, error_r) == SESSION_LOST ? -1 : 0;
+	if ((session->capabilities & modseqs) == modseqs)
+		session_queue(session, "ENABLE CONDSTORE");
+	if (session->capabilities & IMAP_CAP_ID)
+		session_queue(session, "ID NIL");
+	while (session_awaited(session) > 0)
+		if (session_await(session, hear_id, session, error_r) == SESSION_LOST)
+			return -1;
+	return 0;
 }
 
 static enum session_opened open_steps(struct session *session, const struct imap_settings *settings, SSL_CTX *context,
@@ -149,7 +173,7 @@ static enum session_opened open_steps(struct session *session, const struct imap
 	answer = log_in(session, login, error_r);
 	if (answer == SESSION_NO && !session_is_busy(error_r))
 		return SESSION_REFUSED;
-	if (answer != SESSION_OK || enable(session, error_r) != 0)
+	if (answer != SESSION_OK || settle(session, error_r) != 0)
 		return SESSION_UNREACHABLE;
 	return SESSION_OPENED;
 }

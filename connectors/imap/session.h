@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One logged-in IMAP session of a worker. libetpan greets, encrypts, logs in and changes messages; what is read in bulk
+ * One logged-in IMAP session of a worker. libetpan is greeted, logs in and changes messages; what is read in bulk
  * (lists, surveys, mails) is asked and read here, on the same connection: several commands leave in one write, and
  * responses are looked at where they were received (lib/imap/response.h). Blocking.
  */
@@ -20,6 +20,11 @@
 /* We ask for mails in pieces far below this; a list of 1,000,000 scattered ids takes 8 MB. */
 enum { SESSION_RESPONSE_MAX = 32 * 1024 * 1024 };
 
+/* Commands under way at the same time. */
+enum { SESSION_PIPELINE_MAX = 8 };
+
+enum session_answer { SESSION_OK, SESSION_NO, SESSION_BAD, SESSION_LOST };
+
 struct session_login {
 	const char *user, *password, *authorize_as; /* authorize_as "": the user */
 };
@@ -30,6 +35,7 @@ struct session {
 	mailimap *imap;
 	mailstream *stream;
 	unsigned capabilities;     /* enum imap_capability */
+	bool is_dovecot;
 	bool is_broken;            /* only closing makes sense */
 	/* What is selected; "" nothing. Others do not write here: session_select() and session_unselect() do. */
 	char *selected;
@@ -38,7 +44,12 @@ struct session {
 	/* Commands of ours. */
 	struct buffer commands;    /* queued, not yet sent */
 	struct buffer continuation; /* sent when the server asks for more of the command with "+" */
-	unsigned last_tag, next_answer; /* tags given out; whose answer comes next */
+	unsigned last_tag, next_answer; /* tags given out; whose answer is asked for next */
+	struct session_early {          /* answers that came before that of an older command, by their tags */
+		bool is_in;
+		enum session_answer answer;
+		struct error said;
+	} early[SESSION_PIPELINE_MAX];
 	struct imap_framer framer;
 	size_t taken;              /* length of the response last looked at, still at the front of the input */
 };
@@ -53,7 +64,6 @@ bool session_is_fresh(struct session *);
 
 /* --- commands -------------------------------------------------------------------------------------------------- */
 
-enum session_answer { SESSION_OK, SESSION_NO, SESSION_BAD, SESSION_LOST };
 /* An untagged response; its texts are valid during the call. */
 typedef void session_heard(const struct imap_response *, void *data);
 
@@ -73,12 +83,19 @@ bool session_is_busy(const struct error *said);
 
 /* --- the selected mailbox -------------------------------------------------------------------------------------- */
 
-/* Queues what makes this mailbox the selected one, with a view that is current: EXAMINE, or NOOP when it is selected
- * already. -1: no mailbox can have that name. session_selected() reads the answer and all that is heard until then. */
+/* Makes this mailbox the selected one: queues an EXAMINE and returns 1, whose answer session_selected() reads, and all
+ * that is heard until then; returns 0 when it is selected already, with a view that may be old. -1: no mailbox can have
+ * that name. */
 int session_select(struct session *, const char *collection, struct error *error_r);
 enum session_answer session_selected(struct session *, const char *collection, session_heard *, void *data,
 	struct error *error_r);
 bool session_has_selected(const struct session *, const char *collection);
+/* Brings the view of the selected mailbox up to date. Not together with other commands: Dovecot puts that off until all
+ * that are under way are done. */
+enum session_answer session_refresh(struct session *, struct error *error_r);
+/* Does STATUS of the selected mailbox, after a refresh, tell the same as it would in another session? Not every server's
+ * does (RFC 9051 section 6.3.11); Dovecot's does, and opening the mailbox anew would cost it 0.8 ms. */
+bool session_can_ask_selected(const struct session *);
 /* For who selected by libetpan. */
 void session_note_selected(struct session *, const char *collection, uint64_t validity);
 /* Nothing is selected from here on (what the server still has selected does not matter). */

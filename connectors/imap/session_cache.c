@@ -59,6 +59,15 @@ static struct entry *find(struct session_cache *cache, const uint8_t *key, size_
 	return NULL;
 }
 
+/* A server may have dropped the session, or say BYE at the next command (its mailbox was deleted). */
+static bool is_usable(const struct entry *entry)
+{
+	struct error ignored;
+
+	return session_is_fresh(entry->session) && (now_s() - entry->idle_since_s < SESSION_CACHE_TRUST_S
+		|| session_refresh(entry->session, &ignored) != SESSION_LOST);
+}
+
 struct session *session_cache_take(struct session_cache *cache, const uint8_t *key, size_t length)
 {
 	struct entry *entry = length > 0 ? find(cache, key, length) : NULL;
@@ -66,7 +75,7 @@ struct session *session_cache_take(struct session_cache *cache, const uint8_t *k
 
 	if (entry == NULL)
 		return NULL;
-	if (session_is_fresh(entry->session)) {
+	if (is_usable(entry)) {
 		session = entry->session;
 		entry->session = NULL;
 	}

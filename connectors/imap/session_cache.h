@@ -9,6 +9,7 @@
 
 enum {
 	SESSION_CACHE_MAX = 50,   /* of one worker; an idle Dovecot session costs the server half a megabyte */
+	SESSION_CACHE_TRUST_S = 2, /* one that has been idle for longer is asked whether it is still there */
 	SESSION_CACHE_IDLE_S = 60 /* a phone that synchronises asks several times within seconds, then not for minutes */
 };
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Commands and their answers. Tags are "B" and a number that grows; answers come in the order of the commands. */
+/* Commands and their answers. Tags are "B" and a number that grows. Answers are given out in the order of the commands,
+ * in whatever order they come. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 
 void session_queue_buffer(struct session *session, struct buffer *command)
 {
+	assert(session_awaited(session) < SESSION_PIPELINE_MAX);
 	buffer_printf(&session->commands, "B%u ", ++session->last_tag);
 	buffer_append(&session->commands, command->data, command->length);
 	buffer_append_string(&session->commands, "\r\n");
@@ -80,12 +83,17 @@ static int next_response(struct session *session, struct imap_response *response
 	}
 }
 
-static bool is_answer(const struct session *session, const struct imap_response *response)
+/* Which of the commands under way is answered? NULL: none. */
+static struct session_early *answered_by(struct session *session, const struct imap_response *response)
 {
-	char tag[16];
+	for (unsigned tag = session->next_answer; tag <= session->last_tag; tag++) {
+		char text[16];
 
-	snprintf(tag, sizeof tag, "B%u", session->next_answer);
-	return imap_text_is(response->tag, tag);
+		snprintf(text, sizeof text, "B%u", tag);
+		if (imap_text_is(response->tag, text))
+			return &session->early[tag % SESSION_PIPELINE_MAX];
+	}
+	return NULL;
 }
 
 static enum session_answer lost(struct session *session)
@@ -94,45 +102,56 @@ static enum session_answer lost(struct session *session)
 	return SESSION_LOST;
 }
 
-static enum session_answer finish(struct session *session, const struct imap_response *response, struct error *error_r)
+static void note_answer(struct session_early *early, const struct imap_response *response)
 {
-	session->next_answer++;
-	if (response->condition == IMAP_OK)
-		return SESSION_OK;
-	error_set(error_r, "[%.*s] %.*s", (int)response->code.length, response->code.bytes, (int)response->text.length,
+	early->is_in = true;
+	early->answer = response->condition == IMAP_OK ? SESSION_OK : response->condition == IMAP_NO ? SESSION_NO : SESSION_BAD;
+	error_set(&early->said, "[%.*s] %.*s", (int)response->code.length, response->code.bytes, (int)response->text.length,
 		response->text.bytes);
-	return response->condition == IMAP_NO ? SESSION_NO : SESSION_BAD;
+}
+
+/* One response. -1: the session is lost. */
+static int hear(struct session *session, session_heard *heard, void *data, struct error *error_r)
+{
+	struct imap_response response;
+	struct session_early *early;
+
+	if (next_response(session, &response, error_r) != 0)
+		return -1;
+	switch (response.kind) {
+	case IMAP_UNTAGGED:
+		if (response.condition == IMAP_BYE)
+			return error_set(error_r, "the server said BYE: %.*s", (int)response.text.length, response.text.bytes);
+		if (heard != NULL)
+			heard(&response, data);
+		return 0;
+	case IMAP_CONTINUATION:
+		return send_all(session, &session->continuation, error_r);
+	case IMAP_TAGGED: break;
+	}
+	early = answered_by(session, &response);
+	if (early == NULL)
+		return error_set(error_r, "the server answered a command that was not asked");
+	note_answer(early, &response);
+	return 0;
 }
 
 enum session_answer session_await(struct session *session, session_heard *heard, void *data, struct error *error_r)
 {
-	struct imap_response response;
-	enum session_answer answer;
+	struct session_early *early = &session->early[session->next_answer % SESSION_PIPELINE_MAX];
 
 	if (send_all(session, &session->commands, error_r) != 0)
 		return lost(session);
-	for (;;) {
-		if (next_response(session, &response, error_r) != 0)
+	while (!early->is_in)
+		if (hear(session, heard, data, error_r) != 0)
 			return lost(session);
-		if (response.kind == IMAP_UNTAGGED && response.condition == IMAP_BYE) {
-			error_set(error_r, "the server said BYE: %.*s", (int)response.text.length, response.text.bytes);
-			return lost(session);
-		}
-		if (response.kind == IMAP_UNTAGGED && heard != NULL)
-			heard(&response, data);
-		if (response.kind == IMAP_CONTINUATION && send_all(session, &session->continuation, error_r) != 0)
-			return lost(session);
-		if (response.kind != IMAP_TAGGED)
-			continue;
-		if (!is_answer(session, &response)) {
-			error_set(error_r, "the server answered a command that was not asked");
-			return lost(session);
-		}
-		answer = finish(session, &response, error_r);
-		buffer_consume(etpan_stream_input(session->stream), session->taken);
-		session->taken = 0;
-		return answer;
-	}
+	session->next_answer++;
+	early->is_in = false;
+	*error_r = early->said;
+	/* libetpan may be next to read: nothing that was looked at may stay in the input. */
+	buffer_consume(etpan_stream_input(session->stream), session->taken);
+	session->taken = 0;
+	return early->answer;
 }
 
 bool session_is_busy(const struct error *said)
@@ -151,17 +170,22 @@ int session_select(struct session *session, const char *collection, struct error
 {
 	struct buffer command = BUFFER_EMPTY;
 
-	if (session_has_selected(session, collection)) {
-		session_queue(session, "NOOP");
+	if (session_has_selected(session, collection))
 		return 0;
-	}
 	buffer_append_string(&command, "EXAMINE ");
 	if (mailbox_name_quote(&command, collection) != 0) {
 		buffer_release(&command);
 		return error_set(error_r, "no mailbox can have this name");
 	}
+	session_unselect(session);
 	session_queue_buffer(session, &command);
-	return 0;
+	return 1;
+}
+
+enum session_answer session_refresh(struct session *session, struct error *error_r)
+{
+	session_queue(session, "NOOP");
+	return session_await(session, NULL, NULL, error_r);
 }
 
 struct selection {
@@ -187,9 +211,6 @@ enum session_answer session_selected(struct session *session, const char *collec
 	struct selection selection = {0, heard, data};
 	enum session_answer answer = session_await(session, hear_selection, &selection, error_r);
 
-	if (session_has_selected(session, collection))
-		return answer;
-	session_unselect(session);
 	if (answer != SESSION_OK)
 		return answer;
 	session_note_selected(session, collection, selection.validity);
@@ -199,7 +220,12 @@ enum session_answer session_selected(struct session *session, const char *collec
 
 bool session_has_selected(const struct session *session, const char *collection)
 {
-	return strcmp(session->selected, collection) == 0;
+	return *collection != '\0' && strcmp(session->selected, collection) == 0;
+}
+
+bool session_can_ask_selected(const struct session *session)
+{
+	return session->is_dovecot;
 }
 
 void session_note_selected(struct session *session, const char *collection, uint64_t validity)

@@ -111,6 +111,16 @@ struct session *worker_reopen(struct worker_call *call, struct error *error_r)
 	return session;
 }
 
+bool worker_try_again(struct worker_call *call)
+{
+	struct error ignored;
+
+	if (!call->session->is_broken || !call->is_cached)
+		return false;
+	call->is_cached = false;
+	return worker_reopen(call, &ignored) != NULL;
+}
+
 /* A session of the cache, or a new one; NULL: answered. */
 static struct session *find_session(struct worker *worker, struct worker_call *call)
 {
@@ -119,6 +129,7 @@ static struct session *find_session(struct worker *worker, struct worker_call *c
 	enum session_opened opened;
 	struct error error;
 
+	call->is_cached = session != NULL;
 	if (session != NULL)
 		return session;
 	session = log_in(call, &opened, &error);

@@ -21,7 +21,7 @@
 
 void fetch_item_begin(struct fetch_item *item)
 {
-	item->arena = arena_create(16 * 1024); /* most mails need no second block */
+	item->arena = arena_create(4 * 1024); /* most mails need no second block */
 	item->item = arena_alloc(item->arena, sizeof *item->item);
 	belfry__connector__item__init(item->item);
 	item->item->id = item->id;
@@ -346,7 +346,7 @@ static int recover(struct fetch *fetch, struct error *error_r)
 	session = ++fetch->reopened > FETCH_REOPEN_MAX ? NULL : worker_reopen(fetch->call, error_r);
 	if (session == NULL)
 		return -1;
-	if (session_select(session, fetch->request->collection, error_r) != 0
+	if (session_select(session, fetch->request->collection, error_r) != 1
 		|| session_selected(session, fetch->request->collection, NULL, NULL, error_r) != SESSION_OK)
 		return -1;
 	return fetch->request->validity == 0 || session->validity == fetch->request->validity ? 0
@@ -362,6 +362,11 @@ static int fetch_batch(struct fetch *fetch, bool is_queued, struct error *error_
 		answer = session_await(fetch->call->session, hear_mail, fetch, error_r);
 	if (answer == SESSION_LOST || load_large(fetch, error_r) == SESSION_LOST)
 		return recover(fetch, error_r);
+	if (has_unheard(fetch) && !fetch->is_current) {
+		fetch->is_current = true;
+		return session_refresh(fetch->call->session, error_r) == SESSION_LOST ? recover(fetch, error_r)
+			: fetch_batch(fetch, queue_batch(fetch), error_r);
+	}
 	if (answer != SESSION_OK && has_unheard(fetch) && fetch->batch_end - fetch->batch_first > 1) {
 		be_careful(fetch);
 		return 0;
@@ -413,18 +418,20 @@ static worker_status stale(struct error *error_r)
 static worker_status begin(struct fetch *fetch, bool *is_queued_r, struct error *error_r)
 {
 	struct session *session = fetch->call->session;
-	bool is_known = session_has_selected(session, fetch->request->collection);
-	enum session_answer selected;
+	int is_selecting = session_select(session, fetch->request->collection, error_r);
+	enum session_answer selected = SESSION_OK;
 	struct error ignored;
 
-	if (is_known && !is_valid(fetch))
-		return stale(error_r);
-	if (session_select(session, fetch->request->collection, error_r) != 0)
+	if (is_selecting < 0)
 		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	if (!is_selecting && !is_valid(fetch))
+		return stale(error_r);
+	fetch->is_current = is_selecting;
 	next_batch(fetch);
 	*is_queued_r = queue_batch(fetch);
-	/* Mails may come before the answer to NOOP, but not before another mailbox is open. */
-	selected = session_selected(session, fetch->request->collection, is_known ? hear_mail : NULL, fetch, error_r);
+	if (!is_selecting)
+		return BELFRY__CONNECTOR__STATUS__OK;
+	selected = session_selected(session, fetch->request->collection, NULL, NULL, error_r);
 	if (selected == SESSION_OK && is_valid(fetch))
 		return BELFRY__CONNECTOR__STATUS__OK;
 	if (selected != SESSION_LOST && *is_queued_r)

@@ -34,6 +34,7 @@ struct fetch {
 	size_t count, sent;
 	size_t batch_first, batch_end;   /* what is being fetched */
 	bool is_careful;                 /* one at a time, each announced */
+	bool is_current;                 /* the mailbox's view is not older than the request */
 	int reopened;
 };
 

@@ -22,6 +22,7 @@ struct worker_call {
 	const struct imap_settings *settings;
 	SSL_CTX *tls;
 	Belfry__Worker__Outcome login;   /* told with the first answer */
+	bool is_cached;                  /* the session served before: it may be one that the server has given up */
 };
 
 /* Each does its request and sends all its answers. A session that breaks is left marked as broken. */
@@ -32,6 +33,8 @@ void worker_apply(struct worker_call *);
 
 /* A new session in place of a broken one. NULL with error_r: call->session is as it was. */
 struct session *worker_reopen(struct worker_call *, struct error *error_r);
+/* The session broke: is it worth to do a request that only reads once more? Then there is a new one. */
+bool worker_try_again(struct worker_call *);
 
 /* A response with the front's id, in the arena. */
 worker_response *worker_response_create(struct worker_call *);

@@ -48,7 +48,7 @@ int worker_link_receive(struct worker_link *link, int timeout_ms, const uint8_t 
 	buffer_consume(&link->input, link->taken);
 	link->taken = 0;
 	while (!has_frame(link, &length)) {
-		int filled = fill(link, timeout_ms);
+		int filled = length > LINK_FRAME_MAX ? -1 : fill(link, timeout_ms);
 		if (filled <= 0)
 			return filled;
 	}

@@ -28,8 +28,13 @@ void worker_list(struct worker_call *call)
 	Belfry__Connector__Collections *collections = arena_alloc(call->arena, sizeof *collections);
 	worker_response *response;
 	struct error error;
+	enum session_answer answer = worker_folders(call->session, &list, &error);
 
-	if (worker_folders(call->session, &list, &error) != SESSION_OK) {
+	if (worker_try_again(call)) {
+		list = (struct folder_list){.arena = call->arena};
+		answer = worker_folders(call->session, &list, &error);
+	}
+	if (answer != SESSION_OK) {
 		worker_refuse(call, BELFRY__CONNECTOR__STATUS__UNAVAILABLE, error.text);
 		return;
 	}

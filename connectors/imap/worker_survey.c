@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Survey: STATUS (the position, first), EXAMINE, SEARCH and FETCH FLAGS leave together. Only when a filter leaves a
+ * Survey: STATUS (the position, first), EXAMINE (unless it is selected), SEARCH and FETCH FLAGS leave together. Only when a filter leaves a
  * part of the mailbox the flags are asked in a second trip, for that part.
  */
 #include <stdlib.h>
@@ -19,11 +19,18 @@ enum {
 	SURVEY_ZONE_S = 12 * 3600     /* SINCE compares days in a time zone that only the server knows */
 };
 
+/* The commands under way, in the order of their answers. */
+enum step { STEP_UNSELECT, STEP_STATUS, STEP_SELECT, STEP_SEARCH, STEP_FLAGS };
+enum { STEPS_MAX = 6 };
+
 struct survey {
 	struct worker_call *call;
 	const Belfry__Connector__Survey *request;
+	enum step steps[STEPS_MAX];
+	int step_count;
 	struct position position;
 	bool has_position;
+	bool flags_failed;       /* the server refused to tell them as they were asked */
 	struct ranges present;
 	/* Flags as they come: ids and flags in pairs, later filtered by present. */
 	struct item_flags { uint32_t id, flags; } *flags;
@@ -48,12 +55,11 @@ static void hear_status(struct survey *survey, const struct imap_response *respo
 static bool read_uid(const char **at, const char *end, uint64_t *uid_r)
 {
 	uint64_t uid = 0;
-	const char *start = *at;
 
-	while (*at < end && **at >= '0' && **at <= '9' && *at - start < 10)
+	while (*at < end && **at >= '0' && **at <= '9' && uid <= UINT32_MAX)
 		uid = uid * 10 + (uint64_t)(*(*at)++ - '0');
 	*uid_r = uid;
-	return *at > start && uid > 0;
+	return uid > 0 && uid <= UINT32_MAX;
 }
 
 /* "2,10:15,21" (a range may be turned round). */
@@ -139,16 +145,16 @@ static void hear(const struct imap_response *response, void *data)
 
 /* --- what is asked --------------------------------------------------------------------------------------------- */
 
+static void note_step(struct survey *survey, enum step step)
+{
+	survey->steps[survey->step_count++] = step;
+}
+
 static int queue_status(struct survey *survey, struct error *error_r)
 {
 	struct session *session = survey->call->session;
 	struct buffer command = BUFFER_EMPTY;
 
-	/* STATUS of the selected mailbox is not for every server (RFC 9051 section 6.3.11). */
-	if (session_has_selected(session, survey->request->collection) && (session->capabilities & IMAP_CAP_UNSELECT)) {
-		session_queue(session, "UNSELECT");
-		session_unselect(session);
-	}
 	buffer_append_string(&command, "STATUS ");
 	if (mailbox_name_quote(&command, survey->request->collection) != 0) {
 		buffer_release(&command);
@@ -157,6 +163,41 @@ static int queue_status(struct survey *survey, struct error *error_r)
 	buffer_printf(&command, " (%s)", session->capabilities & IMAP_CAP_CONDSTORE ? POSITION_STATUS_ITEMS_CONDSTORE
 		: POSITION_STATUS_ITEMS);
 	session_queue_buffer(session, &command);
+	note_step(survey, STEP_STATUS);
+	return 0;
+}
+
+/* STATUS of the selected mailbox may be old. CLOSE would expunge a mailbox that is open for writing: the EXAMINE before
+ * it makes sure that it is not. */
+static void queue_unselect(struct survey *survey)
+{
+	struct session *session = survey->call->session;
+	struct error ignored;
+
+	session_unselect(session);
+	if (session->capabilities & IMAP_CAP_UNSELECT) {
+		session_queue(session, "UNSELECT");
+	} else {
+		session_select(session, survey->request->collection, &ignored);
+		note_step(survey, STEP_UNSELECT);
+		session_queue(session, "CLOSE");
+	}
+	note_step(survey, STEP_UNSELECT);
+}
+
+/* The position and the view of the mailbox that is listed. */
+static int queue_view(struct survey *survey, struct error *error_r)
+{
+	struct session *session = survey->call->session;
+	bool is_selected = session_has_selected(session, survey->request->collection);
+
+	if (is_selected && session_can_ask_selected(session) && session_refresh(session, error_r) == SESSION_OK)
+		return queue_status(survey, error_r);
+	if (is_selected)
+		queue_unselect(survey);
+	if (queue_status(survey, error_r) != 0 || session_select(session, survey->request->collection, error_r) != 1)
+		return -1;
+	note_step(survey, STEP_SELECT);
 	return 0;
 }
 
@@ -173,6 +214,7 @@ static void queue_search(struct survey *survey)
 		snprintf(filter, sizeof filter, " SINCE %d-%s-%d", day.tm_mday, months[day.tm_mon], day.tm_year + 1900);
 	session_queue(session, "UID SEARCH %sUNDELETED%s",
 		session->capabilities & IMAP_CAP_ESEARCH ? "RETURN (ALL) " : "", filter);
+	note_step(survey, STEP_SEARCH);
 }
 
 static bool asks_changes_only(const struct survey *survey)
@@ -266,31 +308,37 @@ static void answer(struct survey *survey, bool flags_complete)
 
 /* --- the steps ------------------------------------------------------------------------------------------------- */
 
+/* What an answer means for the whole. Flags that are refused are asked in another way. */
+static worker_status judge(struct survey *survey, enum step step, enum session_answer answer, const struct error *said)
+{
+	if (answer == SESSION_OK || step == STEP_UNSELECT)
+		return BELFRY__CONNECTOR__STATUS__OK;
+	if (step == STEP_FLAGS) {
+		survey->flags_failed = true;
+		return BELFRY__CONNECTOR__STATUS__OK;
+	}
+	return step == STEP_SEARCH ? BELFRY__CONNECTOR__STATUS__UNAVAILABLE : worker_status_of(answer, said);
+}
+
 /* Reads the answers to all that was sent, or the session could not be used again. The first trouble decides. */
-static worker_status hear_all(struct survey *survey, bool with_flags, bool *flags_failed_r, struct error *error_r)
+static worker_status hear_all(struct survey *survey, struct error *error_r)
 {
 	struct session *session = survey->call->session;
 	worker_status result = BELFRY__CONNECTOR__STATUS__OK;
-	enum { FLAGS, SEARCH, SELECT, STATUS }; /* so many more answers are to come */
 
-	*flags_failed_r = false;
-	while (session_awaited(session) > 0) {
-		unsigned step = session_awaited(session) - (with_flags ? 1 : 0);
+	for (int i = 0; i < survey->step_count; i++) {
 		struct error said;
-		enum session_answer answer = step == SELECT
+		enum session_answer answer = survey->steps[i] == STEP_SELECT
 			? session_selected(session, survey->request->collection, hear, survey, &said)
 			: session_await(session, hear, survey, &said);
+		worker_status status = judge(survey, survey->steps[i], answer, &said);
 
-		if (step > STATUS && answer != SESSION_LOST)
-			continue; /* UNSELECT */
-		if (step == FLAGS)
-			*flags_failed_r = answer != SESSION_OK;
-		if (answer != SESSION_OK && result == BELFRY__CONNECTOR__STATUS__OK && (step != FLAGS || answer == SESSION_LOST)) {
-			result = worker_status_of(step == SEARCH && answer == SESSION_NO ? SESSION_BAD : answer, &said);
+		if (result == BELFRY__CONNECTOR__STATUS__OK && (status != BELFRY__CONNECTOR__STATUS__OK || answer == SESSION_LOST)) {
+			result = answer == SESSION_LOST ? BELFRY__CONNECTOR__STATUS__UNAVAILABLE : status;
 			*error_r = said;
 		}
 		if (answer == SESSION_LOST)
-			return BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
+			break;
 	}
 	return result;
 }
@@ -319,21 +367,23 @@ static worker_status check(struct survey *survey, struct error *error_r)
 static worker_status survey_steps(struct survey *survey, bool *complete_r, struct error *error_r)
 {
 	bool changes_only = asks_changes_only(survey), filtered = survey->request->received_since_s != 0;
-	bool with_flags = changes_only || !filtered, flags_failed;
+	bool with_flags = changes_only || !filtered;
 	worker_status status;
 
-	if (queue_status(survey, error_r) != 0 || session_select(survey->call->session, survey->request->collection, error_r) != 0)
+	if (queue_view(survey, error_r) != 0)
 		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
 	queue_search(survey);
-	if (with_flags)
+	if (with_flags) {
 		queue_flags(survey, "1:*", changes_only);
-	status = hear_all(survey, with_flags, &flags_failed, error_r);
+		note_step(survey, STEP_FLAGS);
+	}
+	status = hear_all(survey, error_r);
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		status = check(survey, error_r);
 	if (status != BELFRY__CONNECTOR__STATUS__OK)
 		return status;
 	/* A mailbox without mod-sequences refuses CHANGEDSINCE (NOMODSEQ), an empty one 1:*. */
-	if (!with_flags || flags_failed) {
+	if (!with_flags || survey->flags_failed) {
 		survey->count = 0;
 		changes_only = false;
 		if (ask_flags_of_present(survey, error_r) != SESSION_OK)
@@ -343,17 +393,34 @@ static worker_status survey_steps(struct survey *survey, bool *complete_r, struc
 	return BELFRY__CONNECTOR__STATUS__OK;
 }
 
+static void survey_once(struct worker_call *call, struct survey *survey, bool *complete_r, worker_status *status_r,
+	struct error *error_r)
+{
+	*survey = (struct survey){.call = call, .request = call->request->request->survey};
+	*status_r = survey_steps(survey, complete_r, error_r);
+}
+
+static void survey_release(struct survey *survey)
+{
+	ranges_release(&survey->present);
+	free(survey->flags);
+}
+
 void worker_survey(struct worker_call *call)
 {
-	struct survey survey = {.call = call, .request = call->request->request->survey, .present = RANGES_EMPTY};
+	struct survey survey;
 	bool complete = false;
 	struct error error;
-	worker_status status = survey_steps(&survey, &complete, &error);
+	worker_status status;
 
+	survey_once(call, &survey, &complete, &status, &error);
+	if (worker_try_again(call)) {
+		survey_release(&survey);
+		survey_once(call, &survey, &complete, &status, &error);
+	}
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		answer(&survey, complete);
 	else
 		worker_refuse(call, status, error.text);
-	ranges_release(&survey.present);
-	free(survey.flags);
+	survey_release(&survey);
 }
