@@ -68,13 +68,14 @@ static void session_end(struct watch *watch)
 	struct watches *watches = watch->watches;
 
 	timer_stop(watches->loop, &watch->timer);
+	timer_stop(watches->loop, &watch->look);
 	watch_round_drop(watch);
 	if (watch->session != NULL)
 		watches->sessions--;
 	watch_session_close(&watch->session);
 	account_release(&watch->session_account);
 	watch->state = WATCH_CLOSED;
-	watch->was_polled = watch->has_news = false;
+	watch->was_polled = watch->was_look = watch->has_news = false;
 }
 
 /* Checks have been answered. */
@@ -274,6 +275,25 @@ void watch_start_poll(struct watch *watch, bool something_changed)
 	if (watch->poll_ms > (int64_t)settings->poll_most_s * 1000)
 		watch->poll_ms = (int64_t)settings->poll_most_s * 1000;
 	timer_start(watch->watches->loop, &watch->timer, watch_jitter(watch->watches, watch->poll_ms), poll);
+}
+
+static void look(struct timer *timer)
+{
+	struct watch *watch = container_of(timer, struct watch, look);
+
+	if (watch->is_hooked || !watch->is_watched)
+		return;
+	watch->was_look = watch->round_left == 0;
+	for (size_t i = 0; i < watch->count; i++)
+		if (watch_session_covers(watch->session, watch->list[i].name))
+			watch->list[i].is_dirty = true;
+	watch_ask(watch);
+}
+
+void watch_start_look(struct watch *watch)
+{
+	if (watch_session_how(watch->session) == WATCH_BY_IDLE)
+		timer_start(watch->watches->loop, &watch->look, WATCH_LOOK_MS, look);
 }
 
 /* --- failures -------------------------------------------------------------------------------------------------- */

@@ -17,6 +17,9 @@ enum {
 	WATCH_CHECKS_MAX = 16,             /* of one user at a time: the hub asks once and waits */
 	WATCH_BACKOFF_MS = 1000,           /* before the first new try after a lost session; doubles … */
 	WATCH_BACKOFF_MOST_MS = 300000,    /* … up to this; each time by chance between half and one and a half */
+	/* After IDLE has started (again) it is looked once more: Dovecot loses what comes in the last half second before it
+	 * hibernates an IDLE session, and imap_hibernate_timeout = 3s is what we recommend. */
+	WATCH_LOOK_MS = 5000,
 	WATCH_LOG_MS = 10000               /* lost sessions are logged together: a restarted server loses all */
 };
 

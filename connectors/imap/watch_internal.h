@@ -53,9 +53,11 @@ struct watch {
 	char **round;                   /* names that are being asked about */
 	size_t round_count, round_left;
 	bool has_news;                  /* this round found a change */
+	bool was_look;                  /* this round was the second look only */
 	bool was_polled;                /* this round was for the collections that the session does not notice */
 	unsigned failures;
 	int64_t poll_ms;
+	struct timer look;
 	struct timer timer;             /* WAITING: next try; OPEN: next poll, or the end of lingering */
 	char user[];                    /* canonical */
 };
@@ -90,6 +92,8 @@ void watch_answer_checks(struct watch *, Belfry__Connector__Status, const char *
 void watch_reconsider(struct watch *);
 /* All that is noticed by nobody but us is to be looked at again after a while. */
 void watch_start_poll(struct watch *, bool something_changed);
+/* Once more, for what IDLE may have lost. */
+void watch_start_look(struct watch *);
 int64_t watch_jitter(struct watches *, int64_t ms); /* between half and one and a half */
 
 #endif

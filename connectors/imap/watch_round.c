@@ -194,7 +194,7 @@ static bool note(struct watched *watched, enum watch_answer answer, struct posit
 
 static void round_ended(struct watch *watch, bool something_changed)
 {
-	bool was_polled = watch->was_polled;
+	bool was_polled = watch->was_polled, was_look = watch->was_look;
 
 	tell_news(watch);
 	for (struct check *check = watch->checks, *next; check != NULL; check = next) {
@@ -203,8 +203,10 @@ static void round_ended(struct watch *watch, bool something_changed)
 			check_answer(check);
 	}
 	watch_round_drop(watch);
-	watch->was_polled = false;
+	watch->was_polled = watch->was_look = false;
 	watch->failures = 0;
+	if (!was_look || something_changed)
+		watch_start_look(watch);
 	if (was_polled || !timer_is_started(&watch->timer))
 		watch_start_poll(watch, something_changed);
 	watch_reconsider(watch);

@@ -151,23 +151,49 @@ static int write_status(const struct watch_session *session, const char *collect
 	return 0;
 }
 
-void watch_session_ask(struct watch_session *session, const char *collection)
+static void send_status(struct question *question)
 {
 	struct buffer command = BUFFER_EMPTY;
-	size_t size = strlen(collection) + 1;
 
-	if (write_status(session, collection, &command) < 0) {
-		buffer_release(&command);
-		session->events->answered(session, collection, WATCH_NOT_FOUND, (struct position){0}, session->owner);
-		return;
-	}
+	write_status(question->session, question->collection, &command);
+	imap_client_command(question->session->client, buffer_string(&command), status_answered, question);
+	buffer_release(&command);
+}
+
+static void view_is_current(struct imap_client *client, const struct imap_response *response, void *data)
+{
+	(void)client;
+	(void)response;
+	send_status(data);
+}
+
+/* STATUS of the selected mailbox tells of the view that this session has of it: NOOP makes that current. Its answer
+ * is waited for, because Dovecot puts a NOOP off until it has done the commands behind it. */
+static void start_question(struct watch_session *session, const char *collection)
+{
+	size_t size = strlen(collection) + 1;
 	struct question *question = mem_alloc(sizeof *question + size);
+
 	question->session = session;
 	memcpy(question->collection, collection, size);
 	question->next = session->questions;
 	session->questions = question;
-	imap_client_command(session->client, buffer_string(&command), status_answered, question);
+	if (session->selected != NULL && is_same_name(session->selected, collection))
+		imap_client_command(session->client, "NOOP", view_is_current, question);
+	else
+		send_status(question);
+}
+
+void watch_session_ask(struct watch_session *session, const char *collection)
+{
+	struct buffer command = BUFFER_EMPTY;
+	bool can_exist = write_status(session, collection, &command) == 0;
+
 	buffer_release(&command);
+	if (can_exist)
+		start_question(session, collection);
+	else
+		session->events->answered(session, collection, WATCH_NOT_FOUND, (struct position){0}, session->owner);
 }
 
 /* Dovecot 2.3 writes names in UTF-8 in what NOTIFY announces: `wire` is the name as it came. NULL: not watched. */

@@ -38,6 +38,7 @@ void imap_client_close(struct imap_client **owner)
 		return;
 	client->state = IMAP_CLOSED;
 	timer_stop(client->loop, &client->timer);
+	loop_undefer(client->loop, &client->rest);
 	stream_close(&client->stream);
 	while (client->first != NULL) {
 		struct imap_command *command = client->first;
@@ -53,7 +54,8 @@ void imap_client_logout(struct imap_client **owner)
 {
 	struct imap_client *client = *owner;
 
-	if (client != NULL && client->state == IMAP_READY) {
+	/* Between IDLE and its "+" the server would take LOGOUT for a wrong DONE. */
+	if (client != NULL && client->state == IMAP_READY && client->idle != IMAP_IDLE_ASKED) {
 		if (client->idle == IMAP_IDLE_ON)
 			imap_client_write_text(client, "DONE\r\n");
 		imap_client_write_text(client, "Z LOGOUT\r\n");
@@ -176,10 +178,16 @@ static void send_waiting(struct imap_client *client)
 	}
 }
 
+static void rest(struct deferred *deferred)
+{
+	proceed(container_of(deferred, struct imap_client, rest));
+}
+
+/* In a turn of its own: a command given in this one goes first. */
 void imap_client_idle(struct imap_client *client)
 {
 	client->wants_idle = true;
-	proceed(client);
+	loop_defer(client->loop, &client->rest, rest);
 }
 
 /* What is to be done next: commands before rest. */

@@ -54,7 +54,7 @@ struct imap_client {
 	struct imap_command *first, **last; /* those sent, then those waiting */
 	int64_t timeout_ms, idle_since_ms;
 	struct timer timer;
-	struct deferred gone;
+	struct deferred rest, gone;
 };
 
 /* Tells the owner once that it is over. */

@@ -388,9 +388,10 @@ static void it_rests_in_idle_between_commands(void **state)
 	say(&test, "A3 OK\r\n");
 	expect_sent(&test, "A4 IDLE\r\n");
 	assert_int_equal(test.told, 1);
+	say(&test, "+ idling\r\n");
 	imap_client_logout(&test.client);
 	loop_settle(test.loop);
-	expect_sent(&test, "Z LOGOUT\r\n");
+	expect_sent(&test, "DONE\r\nZ LOGOUT\r\n");
 	finish(&test);
 }
 
