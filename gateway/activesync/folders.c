@@ -131,10 +131,11 @@ static void make_list(struct merge *merge, const Belfry__Connector__Collections 
 	qsort(merge->list, count, sizeof *merge->list, collections_by_length);
 	for (size_t i = 0; i < count; i++) {
 		Belfry__Connector__Collection *one = merge->list[i];
-		if (kept > 0 && strcmp(merge->list[kept - 1]->name, one->name) == 0)
+		size_t length = strlen(one->name);
+		if (length == 0 || (kept > 0 && strcmp(merge->list[kept - 1]->name, one->name) == 0))
 			continue;
-		bytes += strlen(one->name) + strlen(one->display_name) + FOLDER_BYTES;
-		if (kept == FOLDERS_MAX || bytes > FOLDERS_BYTES_MAX) {
+		bytes += length + strlen(one->display_name) + FOLDER_BYTES;
+		if (kept == FOLDERS_MAX || bytes > FOLDERS_BYTES_MAX || length > FOLDER_NAME_MAX) { /* longer ones follow */
 			log_warning(LOG_ACTIVESYNC, "of %zu folders only %zu are shown to the device", count, kept);
 			break;
 		}

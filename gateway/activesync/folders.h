@@ -10,6 +10,7 @@
 #include "lib/ipc/connector.pb-c.h"
 
 enum {
+	FOLDER_NAME_MAX = 1000,             /* bytes of a name; the hub takes 1024, of a Park. Longer ones are left out */
 	FOLDERS_MAX = 10000,                /* of one device; the record of so many is about 600 kB … */
 	FOLDER_BYTES = 48,                  /* … of which so much is not names */
 	FOLDERS_BYTES_MAX = 2 * 1024 * 1024 /* half of what a frame to the hub carries. More are left out, and logged */

@@ -352,6 +352,19 @@ static void too_many_folders_are_cut_the_same_way_each_time(void **state)
 	}
 }
 
+static void a_name_that_nothing_else_could_carry_is_left_out(void **state)
+{
+	struct try try;
+
+	(void)state;
+	begin(&try);
+	list_many(&try, 1, 2000);
+	try.list.collections[1]->name = "";
+	folders_merge(&try.folders, &try.list, try.arena);
+	assert_int_equal(try.folders.n_folders, 0);
+	end(&try);
+}
+
 /* Whatever happens to the mailboxes, a device that takes the answers in has them in the end; the same answer again,
  * and an answer after a lost one, change nothing in that. */
 struct device {
@@ -454,6 +467,7 @@ int main(void)
 		cmocka_unit_test(a_parent_that_is_nowhere_is_the_top),
 		cmocka_unit_test(two_thousand_folders_are_followed),
 		cmocka_unit_test(too_many_folders_are_cut_the_same_way_each_time),
+		cmocka_unit_test(a_name_that_nothing_else_could_carry_is_left_out),
 		cmocka_unit_test(a_device_that_follows_has_the_hierarchy),
 	};
 
