@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The held Pings: from the hold until the hub's wake, the heartbeat's end, or the phone's hanging up. */
+/* The held requests: from the hold until the hub's wake, the heartbeat's end, or the phone's hanging up. */
 #include "gateway/activesync/park.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,14 @@ enum { HANDLE_MAX = 32 }; /* a longer one is not kept: the hub watches as if the
 struct park {
 	struct parks *parks;
 	struct http_held *held;
+	const struct park_kind *kind;
 	const char *instance;      /* the configuration's */
 	uint32_t slot, generation;
 	uint32_t deadline_s;       /* of the loop's clock */
 	uint16_t folder_count;
 	uint8_t handle_length;
 	uint8_t handle[HANDLE_MAX];
-	uint32_t folders[];        /* ids; then user and device, each ended by NUL */
+	uint32_t numbers[];        /* a folder's id, or id, series and number; then user and device, each ended by NUL */
 };
 
 struct parks {
@@ -43,9 +45,32 @@ struct parks {
 	unsigned drain_batch;
 };
 
+static size_t numbers_each(const struct park_kind *kind)
+{
+	return kind->has_keys ? 3 : 1;
+}
+
+static struct park_place place_of(const struct park *park, size_t folder)
+{
+	const uint32_t *at = &park->numbers[folder * numbers_each(park->kind)];
+
+	return park->kind->has_keys ? (struct park_place){at[0], {at[1], at[2]}} : (struct park_place){.id = at[0]};
+}
+
+static void set_place(struct park *park, size_t folder, const struct park_place *place)
+{
+	uint32_t *at = &park->numbers[folder * numbers_each(park->kind)];
+
+	at[0] = place->id;
+	if (!park->kind->has_keys)
+		return;
+	at[1] = place->key.series;
+	at[2] = place->key.number;
+}
+
 static const char *park_user(const struct park *park)
 {
-	return (const char *)&park->folders[park->folder_count];
+	return (const char *)&park->numbers[park->folder_count * numbers_each(park->kind)];
 }
 
 static const char *park_device(const struct park *park)
@@ -53,9 +78,9 @@ static const char *park_device(const struct park *park)
 	return park_user(park) + strlen(park_user(park)) + 1;
 }
 
-size_t parks_size(size_t folders, size_t user_length, size_t device_length)
+size_t parks_size(const struct park_kind *kind, size_t folders, size_t user_length, size_t device_length)
 {
-	return sizeof(struct park) + folders * sizeof(uint32_t) + user_length + device_length + 2;
+	return sizeof(struct park) + folders * numbers_each(kind) * sizeof(uint32_t) + user_length + device_length + 2;
 }
 
 struct parks *parks_create(struct activesync *engine)
@@ -122,13 +147,13 @@ static void note_outcome(const struct park *park, const Belfry__Role__Wake *wake
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Outcome outcome = BELFRY__ROLE__OUTCOME__INIT;
 
-	log_info(LOG_ACTIVESYNC, "user=%s device=%s command=Ping %s source=%s change=%s", log_quote(park_user(park)),
-		log_quote(park_device(park)), result, wake == NULL ? "-" : wake->source,
+	log_info(LOG_ACTIVESYNC, "user=%s device=%s command=%s %s source=%s change=%s", log_quote(park_user(park)),
+		log_quote(park_device(park)), park->kind->command, result, wake == NULL ? "-" : wake->source,
 		wake == NULL ? "-" : log_quote(wake->change_id));
 	principal.user = (char *)park_user(park);
 	principal.device = (char *)park_device(park);
 	outcome.principal = &principal;
-	outcome.command = "Ping";
+	outcome.command = (char *)(uintptr_t)park->kind->command;
 	outcome.result = (char *)result;
 	if (wake != NULL)
 		outcome.change_id = wake->change_id;
@@ -140,15 +165,17 @@ static void answer(struct park *park, const Belfry__Role__Wake *wake)
 {
 	struct http_response response = HTTP_RESPONSE(200);
 	struct buffer body = BUFFER_EMPTY;
-	uint32_t changed[PING_FOLDERS_MAX];
+	struct park_place places[PARK_FOLDERS_MAX];
+	uint32_t changed[PARK_FOLDERS_MAX];
 	size_t count = 0;
 	char result[64];
 
-	for (size_t i = 0; wake != NULL && i < wake->n_changed && count < PING_FOLDERS_MAX; i++)
+	for (size_t i = 0; i < park->folder_count; i++)
+		places[i] = place_of(park, i);
+	for (size_t i = 0; wake != NULL && i < wake->n_changed && count < PARK_FOLDERS_MAX; i++)
 		if (wake->changed[i] < park->folder_count)
-			changed[count++] = park->folders[wake->changed[i]];
-	int status = count == 0 ? PING_STATUS_NOTHING : PING_STATUS_CHANGES;
-	ping_write(&body, status, changed, count);
+			changed[count++] = wake->changed[i];
+	int status = park->kind->write(&body, places, park->folder_count, changed, count);
 	snprintf(result, sizeof result, "status=%d changed=%zu", status, count);
 	note_outcome(park, wake, result);
 	answer_headers(&response);
@@ -199,8 +226,8 @@ static void tell_hub(struct park *park, const struct park_folder *folders, bool 
 {
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Park message = BELFRY__ROLE__PARK__INIT;
-	Belfry__Role__Watched watched[PING_FOLDERS_MAX], *all[PING_FOLDERS_MAX];
-	Belfry__Role__Position positions[PING_FOLDERS_MAX];
+	Belfry__Role__Watched watched[PARK_FOLDERS_MAX], *all[PARK_FOLDERS_MAX];
+	Belfry__Role__Position positions[PARK_FOLDERS_MAX];
 
 	for (size_t i = 0; i < park->folder_count; i++) {
 		belfry__role__watched__init(&watched[i]);
@@ -226,8 +253,8 @@ static void tell_hub(struct park *park, const struct park_folder *folders, bool 
 	hub_park(park->parks->engine->host.hub, &message);
 }
 
-void parks_hold(struct parks *parks, struct request *request, uint32_t heartbeat_s, const struct park_folder *folders,
-	size_t count)
+void parks_hold(struct parks *parks, struct request *request, const struct park_kind *kind, uint32_t heartbeat_s,
+	const struct park_folder *folders, size_t count)
 {
 	size_t user = strlen(request->user) + 1, device = strlen(request->device) + 1;
 
@@ -235,24 +262,21 @@ void parks_hold(struct parks *parks, struct request *request, uint32_t heartbeat
 		request_abandon(request);
 		return;
 	}
-	struct park *park = mem_alloc(parks_size(count, user - 1, device - 1));
+	assert(count <= PARK_FOLDERS_MAX);
+	struct park *park = mem_alloc(parks_size(kind, count, user - 1, device - 1));
+	park->kind = kind;
 	park->instance = request->instance;
 	park->deadline_s = (uint32_t)(loop_now_ms(parks->engine->host.loop) / 1000) + heartbeat_s;
 	park->folder_count = (uint16_t)count;
 	park->handle_length = (uint8_t)(request->handle.len <= HANDLE_MAX ? request->handle.len : 0);
 	memcpy(park->handle, request->handle.data, park->handle_length);
 	for (size_t i = 0; i < count; i++)
-		park->folders[i] = folders[i].id;
+		set_place(park, i, &folders[i].place);
 	memcpy((char *)park_user(park), request->user, user);
 	memcpy((char *)park_device(park), request->device, device);
 	take_slot(parks, park);
 	tell_hub(park, folders, false);
 	park->held = request_hold(request, &held_events, park);
-	if (park->held == NULL) { /* the phone has hung up meanwhile */
-		unpark(park);
-		give_slot_back(park);
-		return;
-	}
 	http_held_expire(park->held, (int64_t)heartbeat_s * 1000);
 }
 
@@ -282,25 +306,28 @@ static void again_free(struct again *again)
 	free(again);
 }
 
-/* The positions are as they were: the device has not synchronised while it pinged. If it has, it also left. Where they
+/* The positions are as they were: the device has not synchronised while it waited. If it has, it also left. Where they
  * cannot be read the phone is to come again: a park that the hub does not have would never ring. */
 static void positions_read(const Belfry__Role__Begun *begun, void *data)
 {
 	struct again *again = data;
 	struct park *park = find(again->parks, again->slot, again->generation);
-	struct park_folder folders[PING_FOLDERS_MAX];
+	struct park_folder folders[PARK_FOLDERS_MAX];
+	bool is_read = begun != NULL && begun->status == BELFRY__ROLE__STATUS__OK;
 
 	again_free(again);
 	if (park == NULL)
 		return;
-	if (begun == NULL || begun->status != BELFRY__ROLE__STATUS__OK) {
-		answer(park, NULL);
-		return;
-	}
 	struct arena *arena = arena_create(0);
-	for (size_t i = 0; i < park->folder_count; i++)
-		folders[i] = ping_folder(park->folders[i], find_record(begun, park->folders[i]), arena);
-	tell_hub(park, folders, true);
+	for (size_t i = 0; is_read && i < park->folder_count; i++) {
+		uint32_t id = place_of(park, i).id;
+		folders[i] = ping_folder(id, find_record(begun, id), arena);
+		is_read = folders[i].name[0] != '\0'; /* a device that was forgotten has none any more */
+	}
+	if (is_read)
+		tell_hub(park, folders, true);
+	else
+		answer(park, NULL);
 	arena_free(&arena);
 }
 

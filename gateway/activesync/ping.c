@@ -10,26 +10,32 @@
 #include "gateway/activesync/folders.h"
 #include "gateway/activesync/state.pb-c.h"
 
-void ping_write(struct buffer *body, int status, const uint32_t *changed, size_t count)
+static int write_answer(struct buffer *body, const struct park_place *places, size_t count, const uint32_t *changed,
+	size_t changed_count)
 {
+	int status = changed_count == 0 ? PING_STATUS_NOTHING : PING_STATUS_CHANGES;
 	struct wbxml_writer writer;
 
+	(void)count;
 	wbxml_writer_begin(&writer, body, &activesync_language);
 	wbxml_writer_start(&writer, AS_PING_PING);
 	wbxml_writer_number_element(&writer, AS_PING_STATUS, status);
-	if (count != 0) {
+	if (changed_count != 0) {
 		wbxml_writer_start(&writer, AS_PING_FOLDERS);
-		for (size_t i = 0; i < count; i++)
-			wbxml_writer_number_element(&writer, AS_PING_FOLDER, changed[i]);
+		for (size_t i = 0; i < changed_count; i++)
+			wbxml_writer_number_element(&writer, AS_PING_FOLDER, places[changed[i]].id);
 		wbxml_writer_end(&writer);
 	}
 	wbxml_writer_end(&writer);
 	wbxml_writer_finish(&writer);
+	return status;
 }
+
+static const struct park_kind ping_kind = {.command = "Ping", .write = write_answer};
 
 struct park_folder ping_folder(uint32_t id, const Belfry__Role__Record *record, struct arena *arena)
 {
-	struct park_folder folder = {.id = id, .name = ""};
+	struct park_folder folder = {.place = {.id = id}, .name = ""};
 	Belfry__Activesync__At *at = record == NULL ? NULL
 		: belfry__activesync__at__unpack(arena_protobuf(arena), record->value.len, record->value.data);
 
@@ -80,7 +86,7 @@ static int read_folders(struct request *request, Belfry__Activesync__Ping *ping,
 
 	if (count == 0)
 		return PING_STATUS_SYNTAX;
-	if (count > request->engine->settings->limits.max_folders || count > PING_FOLDERS_MAX)
+	if (count > request->engine->settings->limits.max_folders || count > PARK_FOLDERS_MAX)
 		return PING_STATUS_TOO_MANY_FOLDERS;
 	ping->folders = arena_alloc(request->arena, count * sizeof *ping->folders);
 	ping->n_folders = 0;
@@ -109,7 +115,7 @@ static int read_request(struct request *request, Belfry__Activesync__Ping *ping)
 		if (status != 0)
 			return status;
 	}
-	if (ping->n_folders > PING_FOLDERS_MAX) /* kept under another limit */
+	if (ping->n_folders > PARK_FOLDERS_MAX) /* kept under another limit */
 		return PING_STATUS_TOO_MANY_FOLDERS;
 	return ping->heartbeat_s == 0 || ping->n_folders == 0 ? PING_STATUS_MISSING_PARAMETERS : 0;
 }
@@ -129,6 +135,7 @@ static void hold(struct request *request)
 {
 	const Belfry__Activesync__Ping *ping = request->work;
 	struct park_folder *folders = arena_alloc(request->arena, ping->n_folders * sizeof *folders);
+	struct park_place *places = arena_alloc(request->arena, ping->n_folders * sizeof *places);
 	uint32_t *changed = arena_alloc(request->arena, ping->n_folders * sizeof *changed);
 	size_t changed_count = 0;
 	char key[32];
@@ -136,15 +143,16 @@ static void hold(struct request *request)
 	for (size_t i = 0; i < ping->n_folders; i++) {
 		snprintf(key, sizeof key, "position/%u", ping->folders[i]);
 		folders[i] = ping_folder(ping->folders[i], request_record(request, key), request->arena);
+		places[i] = folders[i].place;
 		if (folders[i].position.validity == 0 && folders[i].position.next == 0)
-			changed[changed_count++] = folders[i].id;
+			changed[changed_count++] = (uint32_t)i;
 	}
 	if (changed_count == 0) {
-		parks_hold(request->engine->parks, request, ping->heartbeat_s, folders, ping->n_folders);
+		parks_hold(request->engine->parks, request, &ping_kind, ping->heartbeat_s, folders, ping->n_folders);
 		return;
 	}
 	struct http_response response = HTTP_RESPONSE(200);
-	ping_write(&request->body, PING_STATUS_CHANGES, changed, changed_count);
+	write_answer(&request->body, places, ping->n_folders, changed, changed_count);
 	http_response_bytes(&response, &request->body);
 	request->result = "status=2 (not synchronised to the end)";
 	request_answer_response(request, &response);

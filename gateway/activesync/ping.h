@@ -5,8 +5,6 @@
 
 #include "gateway/activesync/park.h"
 
-enum { PING_FOLDERS_MAX = 1000 }; /* the highest that activesync.max_folders may be set to */
-
 /* MS-ASCMD 2.2.3.177.11 */
 enum ping_status {
 	PING_STATUS_NOTHING = 1,
@@ -19,8 +17,6 @@ enum ping_status {
 	PING_STATUS_SERVER_ERROR = 8
 };
 
-/* Writes a whole answer document. */
-void ping_write(struct buffer *, int status, const uint32_t *changed, size_t count);
 /* A folder with its position from record "position/ID"; without a record nothing is known: it counts as changed. */
 struct park_folder ping_folder(uint32_t id, const Belfry__Role__Record *, struct arena *);
 

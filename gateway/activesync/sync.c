@@ -16,7 +16,7 @@ static int refuse(struct sync_work *work, int status, uint32_t limit)
 	return status;
 }
 
-/* The window of the whole request. Wait and HeartbeatInterval are looked at only: a request is answered at once. */
+/* The window of the whole request, and how long it may be held. */
 static int read_bounds(struct request *request, struct sync_work *work)
 {
 	const struct activesync_settings *limits = &request->engine->settings->limits;
@@ -41,6 +41,7 @@ static int read_bounds(struct request *request, struct sync_work *work)
 		return refuse(work, SYNC_STATUS_WAIT, limits->heartbeat_max_s / 60);
 	if (wait == WBXML_VALUE_GOOD && minutes * 60 < limits->heartbeat_min_s)
 		return refuse(work, SYNC_STATUS_WAIT, (limits->heartbeat_min_s + 59) / 60);
+	work->wait_s = wait == WBXML_VALUE_GOOD ? minutes * 60 : seconds;
 	return 0;
 }
 
@@ -214,6 +215,8 @@ static void finish(struct request *request)
 {
 	struct sync_work *work = request->work;
 
+	if (sync_wait(request))
+		return;
 	request->result = describe(request, work);
 	wbxml_writer_end(&request->writer); /* Collections */
 	wbxml_writer_end(&request->writer); /* Sync */

@@ -4,6 +4,7 @@
  * other, and everything is committed at once before the answer leaves:
  *
  *	sync.c             reads the request, runs the jobs, commits, answers
+ *	sync_wait.c        a request that waits for news
  *	sync_request.c     one Collection element into a job
  *	sync_collection.c  one job: apply the device's commands ▶ survey ▶ plan ▶ fetch ▶ write
  *	sync_state.c       what the device has; the plan
@@ -86,6 +87,7 @@ struct sync_work {
 	uint64_t window;                   /* left of the whole request's */
 	int status;                        /* refuses the request as a whole; 0: it does not */
 	uint32_t limit;                    /* … and the bound that was passed; 0: none */
+	uint32_t wait_s;                   /* to be held so long when there is nothing to tell; 0: not at all */
 	struct http_response response;     /* what was written so far, when a piece of it is in a file */
 	unsigned files;                    /* pieces of it that are */
 };
@@ -98,6 +100,9 @@ void sync_request_resolve(struct request *, struct sync_job *);
 /* Runs the job at work->job_at; sync_job_done() follows when its part of the answer is written. */
 void sync_job_run(struct request *);
 void sync_job_done(struct request *);
+
+/* True: the request waits, there is nothing to tell, and nothing of it is to be answered: it is held. */
+bool sync_wait(struct request *);
 
 /* The collection's part of the answer up to the changes. */
 void sync_write_head(struct request *, struct sync_job *);
