@@ -27,7 +27,9 @@ static int make_parents(const char *path, struct error *error_r)
 		return error_set(error_r, "%s: too long for a path", path);
 	for (char *slash = strchr(parent + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+		if (mkdir(parent, 0755) == 0)
+			chmod(parent, 0755); /* whatever the umask: roles go through it */
+		else if (errno != EEXIST)
 			return error_set(error_r, "cannot make the folder %s: %s", parent, strerror(errno));
 		*slash = '/';
 	}
