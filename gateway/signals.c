@@ -58,6 +58,7 @@ static void arrived(struct stream *stream, enum stream_event event, void *owner)
 struct signals *signals_open(struct loop *loop, signals_told *told, void *data)
 {
 	struct signals *signals = mem_alloc(sizeof *signals);
+	sigset_t none;
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
@@ -65,6 +66,8 @@ struct signals *signals_open(struct loop *loop, signals_told *told, void *data)
 	*signals = (struct signals){.stream = net_stream(loop, ends[0]), .told = told, .data = data};
 	stream_own(signals->stream, arrived, signals);
 	write_end = ends[1];
+	sigemptyset(&none); /* whoever started us may have blocked some */
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int i = 0; i < TOLD; i++)
 		handle(told_signals[i], caught);
 	for (int i = 0; i < IGNORED; i++)

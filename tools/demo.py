@@ -141,14 +141,14 @@ def main():
     options.add_argument("--listen", metavar="HOST:PORT",
                          help="for phones, instead of a free port on loopback")
     chosen = options.parse_args()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     folder = Folder("demo")
     dovecot = belfry = None
     try:
         dovecot, belfry = start(folder, chosen.listen)
         ring(dovecot, belfry)
         if chosen.keep:
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_BLOCK,
+                                   {signal.SIGINT, signal.SIGTERM})
             keep(folder, dovecot, belfry, chosen.listen)
     finally:
         if belfry is not None:
