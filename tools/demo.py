@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "integration"))
 sys.dont_write_bytecode = True
 
+from lib import wbxml  # noqa: E402
 from lib.belfry import Belfry  # noqa: E402
 from lib.certificates import Certificates  # noqa: E402
 from lib.dovecot import Dovecot  # noqa: E402
@@ -92,7 +93,8 @@ def ring(dovecot, belfry):
         for name in ("From", "To", "Subject"):
             print("      %s: %s" % (name, box.value(item, "Email:" + name)))
         print()
-        for line in (box.value(item, "AirSyncBase:Data") or "").splitlines():
+        body = box.items[item]["{AirSyncBase}Body"]
+        for line in (wbxml.text(body, "Data") or "").splitlines():
             print("      " + line)
         print()
     if not box.added:
