@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Workers: who gets what, and what one that dies, hangs or is refused costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connectors/imap/pool.h"
+#include "tests/unit/connectors/imap/fixture.h"
+
+enum { TIMEOUT_MS = 30000 };
+
+static const uint64_t items[] = {5, 6, 7};
+
+static void an_answer_is_passed_on_with_the_askers_id(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "");
+	fixture_login(&fixture, "alice@example.org");
+	uint64_t id = asker_fetch(&fixture.front, "INBOX", items, 3);
+	const Belfry__Worker__WorkerRequest *request = worker_request(&fixture, 0);
+	assert_string_equal(request->user, "alice");
+	assert_memory_equal(request->password.data, "secret", 6);
+	assert_int_equal(request->request->id, id);
+	assert_int_equal(request->request->handle.len, 0);
+	worker_answer(&fixture, 0, STATUS(OK), false);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_non_null(asker_answer(&fixture.front, id, 1));
+	assert_null(asker_answer(&fixture.front, id, 2));
+	asker_list(&fixture.front);
+	assert_int_equal(fixture.started, 1); /* the same worker, the same session */
+	assert_memory_equal(worker_request(&fixture, 0)->session_key.data, request->session_key.data, ACCOUNT_HANDLE_BYTES);
+	fixture_stop(&fixture);
+}
+
+static void a_busy_worker_holds_nobody_up(void **state)
+{
+	struct fixture fixture;
+	uint64_t ids[4];
+
+	(void)state;
+	fixture_start(&fixture, "workers=3\n");
+	fixture_login(&fixture, "alice@example.org");
+	for (int i = 0; i < 4; i++)
+		ids[i] = asker_list(&fixture.front);
+	assert_int_equal(fixture.started, POOL_USER_RUNNING_MAX); /* one user does not take all */
+	fixture_login(&fixture, "bob@example.org");
+	asker_list(&fixture.front);
+	assert_int_equal(fixture.started, 3);
+	assert_int_equal(worker_of(&fixture, "bob"), 2);
+	for (int i = 0; i < 3; i++)
+		worker_answer(&fixture, 0, STATUS(OK), true);
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(asker_status(&fixture.front, ids[i]), STATUS(OK));
+	fixture_stop(&fixture);
+}
+
+static void who_waits_too_long_is_told_so(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_list(&fixture.front);
+	loop_advance(fixture.loop, 1000);
+	uint64_t waits = asker_list(&fixture.front);
+	for (int i = 0; i < 4; i++) { /* the first goes on: each item that comes gives it time */
+		loop_advance(fixture.loop, TIMEOUT_MS / 4);
+		worker_answer(&fixture, 0, STATUS(OK), false);
+	}
+	assert_int_equal(asker_status(&fixture.front, waits), STATUS(UNAVAILABLE));
+	assert_false(fixture.workers[0].was_killed);
+	fixture_stop(&fixture);
+}
+
+static void an_item_that_a_worker_died_on_is_left_out(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	uint64_t id = asker_fetch(&fixture.front, "INBOX", items, 3);
+	worker_answer(&fixture, 0, STATUS(OK), false);
+	board_write(&fixture.workers[0].board, BOARD_FETCHING, 7, 6);
+	worker_die(&fixture, 0);
+	assert_int_equal(asker_answer(&fixture.front, id, 1)->status, STATUS(UNAVAILABLE));
+	loop_advance(fixture.loop, 1000);
+	asker_fetch(&fixture.front, "INBOX", items, 3);
+	assert_int_equal(fixture.started, 2);
+	assert_int_equal(worker_request(&fixture, 1)->n_quarantined, 1);
+	assert_int_equal(worker_request(&fixture, 1)->quarantined[0], 6);
+	assert_false(worker_request(&fixture, 1)->careful);
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	asker_fetch(&fixture.front, "Sent", items, 3);
+	assert_int_equal(worker_request(&fixture, 1)->n_quarantined, 0);
+	fixture_stop(&fixture);
+}
+
+static void when_it_is_not_known_which_item_each_is_fetched_alone(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_fetch(&fixture.front, "INBOX", items, 3);
+	board_write(&fixture.workers[0].board, BOARD_FETCHING, 7, 0);
+	worker_die(&fixture, 0);
+	loop_advance(fixture.loop, 1000);
+	asker_fetch(&fixture.front, "INBOX", items, 3);
+	assert_true(worker_request(&fixture, 1)->careful);
+	assert_int_equal(worker_request(&fixture, 1)->n_quarantined, 0);
+	fixture_stop(&fixture);
+}
+
+static void a_worker_that_hangs_is_killed_and_the_network_blames_no_item(void **state)
+{
+	static const struct { enum board_phase phase; size_t quarantined; } cases[] = {
+		{BOARD_IDLE, 0}, {BOARD_FETCHING, 0}, {BOARD_PARSING, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture fixture;
+		fixture_start(&fixture, "workers=1\n");
+		fixture_login(&fixture, "alice@example.org");
+		uint64_t id = asker_fetch(&fixture.front, "INBOX", items, 3);
+		board_write(&fixture.workers[0].board, cases[i].phase, 7, 6);
+		loop_advance(fixture.loop, TIMEOUT_MS);
+		assert_int_equal(asker_status(&fixture.front, id), -1);
+		loop_advance(fixture.loop, POOL_GRACE_MS);
+		assert_int_equal(asker_status(&fixture.front, id), STATUS(UNAVAILABLE));
+		assert_true(fixture.workers[0].was_killed);
+		asker_fetch(&fixture.front, "INBOX", items, 3);
+		assert_int_equal(worker_request(&fixture, 1)->n_quarantined, cases[i].quarantined);
+		fixture_stop(&fixture);
+	}
+}
+
+static void workers_that_die_at_once_are_started_ever_more_slowly(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	for (int i = 0; i < 600; i++) { /* a minute */
+		asker_list(&fixture.front);
+		if (fixture.started > 0 && fixture.workers[fixture.started - 1].link != NULL)
+			worker_die(&fixture, fixture.started - 1);
+		loop_advance(fixture.loop, 100);
+		asker_clear(&fixture.front);
+	}
+	assert_in_range(fixture.started, 5, 12);
+	fixture_stop(&fixture);
+}
+
+static void a_worker_without_work_is_let_go(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "worker_idle_s=60\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_list(&fixture.front);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	loop_advance(fixture.loop, 59000);
+	assert_non_null(fixture.workers[0].link);
+	loop_advance(fixture.loop, 2000);
+	assert_null(fixture.workers[0].link);
+	assert_false(fixture.workers[0].was_killed); /* it ended by itself when its line did */
+	fixture_login(&fixture, "alice@example.org");
+	asker_list(&fixture.front);
+	assert_int_equal(fixture.started, 2);
+	fixture_stop(&fixture);
+}
+
+static void a_refused_login_in_a_worker_voids_it_everywhere(void **state)
+{
+	static const char *const inbox[] = {"INBOX", NULL};
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=2\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_watch(&fixture.hub, "alice@example.org", inbox, false);
+	uint64_t first = asker_list(&fixture.front), second = asker_list(&fixture.front), third = asker_list(&fixture.front);
+	asker_clear(&fixture.hub);
+	worker_answer_login(&fixture, 0, BELFRY__WORKER__OUTCOME__REFUSED);
+	assert_int_equal(asker_status(&fixture.front, first), STATUS(LOGIN_NEEDED));
+	assert_int_equal(asker_status(&fixture.front, third), STATUS(LOGIN_NEEDED)); /* it waited */
+	assert_int_equal(worker_request(&fixture, 1)->forget.len, ACCOUNT_HANDLE_BYTES);
+	assert_int_equal(asker_answer(&fixture.hub, 0, 0)->positions->status, STATUS(LOGIN_NEEDED));
+	assert_int_equal(fixture.backend.connected, 0);
+	assert_int_equal(asker_status(&fixture.front, asker_list(&fixture.front)), STATUS(LOGIN_NEEDED));
+	assert_int_equal(asker_status(&fixture.front, second), -1);
+	fixture_stop(&fixture);
+	assert_int_equal(secret_count(), 0);
+}
+
+static void queues_are_bounded(void **state)
+{
+	struct fixture fixture;
+	unsigned limited = 0;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	for (unsigned i = 0; i < POOL_USER_WAITING_MAX + 10; i++)
+		limited += asker_status(&fixture.front, asker_list(&fixture.front)) == STATUS(LIMIT);
+	assert_int_equal(limited, 9); /* one runs */
+	fixture_stop(&fixture);
+}
+
+static void a_front_that_leaves_frees_the_worker_for_others(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_list(&fixture.front);
+	asker_list(&fixture.front);
+	asker_free(&fixture.front);
+	asker_connect(&fixture.front, fixture.net, "connector/imap", "front");
+	loop_settle(fixture.loop);
+	worker_answer(&fixture, 0, STATUS(OK), true); /* to nobody */
+	memcpy(fixture.front.handle, fixture.hub.handle, ASKER_HANDLE_BYTES);
+	uint64_t id = asker_list(&fixture.front);
+	assert_int_equal(fixture.workers[0].count, 2); /* what waited went with the front */
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(asker_status(&fixture.front, id), STATUS(OK));
+	fixture_stop(&fixture);
+}
+
+static void a_front_that_does_not_read_slows_its_worker_only(void **state)
+{
+	struct fixture fixture;
+	struct asker other;
+	uint8_t *large = calloc(1, SERVICE_PENDING_MAX / 4);
+	Belfry__Worker__WorkerResponse message = BELFRY__WORKER__WORKER_RESPONSE__INIT;
+
+	(void)state;
+	fixture_start(&fixture, "workers=2\n");
+	fixture_login(&fixture, "alice@example.org");
+	link_pause(fixture.front.link);
+	asker_fetch(&fixture.front, "INBOX", items, 3);
+	message.id = worker_request(&fixture, 0)->id;
+	message.response = (ProtobufCBinaryData){SERVICE_PENDING_MAX / 4, large};
+	for (int i = 0; i < 40; i++) {
+		link_send(fixture.workers[0].link, &message.base, -1);
+		loop_settle(fixture.loop);
+	}
+	assert_true(link_pending(fixture.workers[0].link) > 8 * SERVICE_PENDING_MAX); /* it waits before the daemon */
+	loop_advance(fixture.loop, 2 * TIMEOUT_MS);
+	assert_false(fixture.workers[0].was_killed);
+	asker_connect(&other, fixture.net, "connector/imap", "front");
+	loop_settle(fixture.loop);
+	memcpy(other.handle, fixture.hub.handle, ASKER_HANDLE_BYTES);
+	uint64_t id = asker_list(&other);
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	assert_int_equal(asker_status(&other, id), STATUS(OK));
+	asker_free(&other);
+	fixture_stop(&fixture);
+	free(large);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_is_passed_on_with_the_askers_id),
+		cmocka_unit_test(a_busy_worker_holds_nobody_up),
+		cmocka_unit_test(who_waits_too_long_is_told_so),
+		cmocka_unit_test(an_item_that_a_worker_died_on_is_left_out),
+		cmocka_unit_test(when_it_is_not_known_which_item_each_is_fetched_alone),
+		cmocka_unit_test(a_worker_that_hangs_is_killed_and_the_network_blames_no_item),
+		cmocka_unit_test(workers_that_die_at_once_are_started_ever_more_slowly),
+		cmocka_unit_test(a_worker_without_work_is_let_go),
+		cmocka_unit_test(a_refused_login_in_a_worker_voids_it_everywhere),
+		cmocka_unit_test(queues_are_bounded),
+		cmocka_unit_test(a_front_that_leaves_frees_the_worker_for_others),
+		cmocka_unit_test(a_front_that_does_not_read_slows_its_worker_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
