@@ -157,7 +157,7 @@ static void a_handle_is_good_for_an_hour_and_an_unused_password_is_wiped(void **
 	for (int i = 0; i < 7; i++) {
 		loop_advance(fixture.loop, 500 * 1000);
 		asker_list(&fixture.front);
-		worker_answer(&fixture, 0, STATUS(OK), true);
+		worker_answer(&fixture, (unsigned)worker_of(&fixture, "alice"), STATUS(OK), true);
 	}
 	assert_int_equal(secret_count(), 1);
 	loop_advance(fixture.loop, 200 * 1000);
