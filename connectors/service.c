@@ -139,10 +139,13 @@ void service_close(struct service **owner)
 
 void service_answer(struct service_client *client, const Belfry__Connector__Response *response, int fd)
 {
-	if (response->id != 0)
-		link_send(client->link, &response->base, fd);
-	else if (fd >= 0)
-		close(fd);
+	if (response->id == 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (link_send(client->link, &response->base, fd) < 0)
+		service_answer_status(client, response->id, BELFRY__CONNECTOR__STATUS__LIMIT, "the answer is longer than a frame");
 }
 
 void service_answer_status(struct service_client *client, uint64_t id, Belfry__Connector__Status status,

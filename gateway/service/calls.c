@@ -83,9 +83,10 @@ void call_cancel(struct call **owner)
 
 void calls_send(struct calls *calls, const ProtobufCMessage *message, struct call *call)
 {
-	if (calls->link != NULL && HASH_COUNT(calls->under_way) <= CALLS_MAX)
-		link_send(calls->link, message, -1);
-	else if (call != NULL)
+	bool is_sent = calls->link != NULL && HASH_COUNT(calls->under_way) <= CALLS_MAX &&
+		link_send(calls->link, message, -1) == 0;
+
+	if (!is_sent && call != NULL)
 		timer_start(calls->loop, &call->timeout, 0, timed_out);
 }
 

@@ -40,7 +40,7 @@ uint64_t call_id(const struct call *);
 /* The caller does not care any more: no answer will come. Clears the pointer; NULL is fine. */
 void call_cancel(struct call **);
 
-/* Without a link the call (NULL: none) ends "unavailable" in the next turn. */
+/* Without a link, or when the message is too long for one, the call (NULL: none) ends "unavailable" in the next turn. */
 void calls_send(struct calls *, const ProtobufCMessage *, struct call *);
 bool calls_are_connected(const struct calls *);
 

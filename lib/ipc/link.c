@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/core/log.h"
 #include "lib/core/mem.h"
 
 enum { HEAD_BYTES = 5 };
@@ -133,26 +134,30 @@ static void head_write(struct link *link, size_t length, int fd)
 		loop_defer(stream_loop(link->stream), &link->overflow, overflowed);
 }
 
-void link_send_packed(struct link *link, const uint8_t *body, size_t length, int fd)
+int link_send_packed(struct link *link, const uint8_t *body, size_t length, int fd)
 {
-	if (link->closed) {
+	if (link->closed || length >= LINK_FRAME_MAX) {
 		if (fd >= 0)
 			close(fd);
-		return;
+		if (!link->closed)
+			log_error(LOG_IPC, "a message of %zu bytes is not sent: a frame has %d at the most", length, LINK_FRAME_MAX);
+		return link->closed ? 0 : -1;
 	}
 	head_write(link, length, fd);
 	stream_write(link->stream, body, length);
+	return 0;
 }
 
-void link_send(struct link *link, const ProtobufCMessage *message, int fd)
+int link_send(struct link *link, const ProtobufCMessage *message, int fd)
 {
 	size_t length = protobuf_c_message_get_packed_size(message);
 	uint8_t small[1024], *packed = length <= sizeof small ? small : mem_alloc(length);
 
 	protobuf_c_message_pack(message, packed);
-	link_send_packed(link, packed, length, fd);
+	int result = link_send_packed(link, packed, length, fd);
 	if (packed != small)
 		free(packed);
+	return result;
 }
 
 size_t link_pending(const struct link *link)

@@ -37,10 +37,11 @@ void link_close(struct link **);
 /* Whose uid is at the other end; -1: unknown. */
 int link_peer_user(const struct link *, uid_t *uid_r);
 
-/* Packs and sends; leaves with whatever else is sent in this turn. fd: -1 or a descriptor that the link takes over. */
-void link_send(struct link *, const ProtobufCMessage *, int fd);
+/* Packs and sends; leaves with whatever else is sent in this turn. fd: -1 or a descriptor that the link takes over.
+ * -1: too long for a frame; it is not sent, and the log says so. The link goes on: it carries others' messages, too. */
+int link_send(struct link *, const ProtobufCMessage *, int fd);
 /* Passes a packed message on, unread (a daemon between a worker and a front). */
-void link_send_packed(struct link *, const uint8_t *body, size_t length, int fd);
+int link_send_packed(struct link *, const uint8_t *body, size_t length, int fd);
 size_t link_pending(const struct link *);
 /* No more frames until resumed, from within `received` too; the peer is slowed down by its own full socket. */
 void link_pause(struct link *);
