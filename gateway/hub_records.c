@@ -81,6 +81,20 @@ static void count_answer(struct hub *hub, Belfry__Role__Status status)
 	hub->counters.unavailable += status == BELFRY__ROLE__STATUS__UNAVAILABLE;
 }
 
+/* LIMIT says that a user has enough devices, and nothing else: a front tells its phone so. */
+static Belfry__Role__Status status_of(const struct hub_question *question, enum store_status status)
+{
+	const Belfry__Role__ToHub *message = question->message;
+	const Belfry__Role__Principal *principal = message->body_case == BELFRY__ROLE__TO_HUB__BODY_BEGIN
+		? message->begin->principal : message->commit->principal;
+
+	if (status != STORE_LIMIT)
+		return (Belfry__Role__Status)status;
+	log_error(LOG_HUB, "user=%s device=%s has more state than the store keeps of one device: it cannot be served",
+		log_quote(principal->user), log_quote(principal->device));
+	return BELFRY__ROLE__STATUS__UNAVAILABLE;
+}
+
 /* --- Begin ------------------------------------------------------------------------------------------------------- */
 
 static void begun(struct hub_question *question, Belfry__Role__Status status)
@@ -159,7 +173,7 @@ static void begin_read(enum store_status status, const struct store_record *reco
 		question->call = store_page(hub->store, begin->principal->user, DEVICE_KEY, NULL,
 			(size_t)hub->settings.max_devices + 1, begin_counted, question);
 	else
-		begun(question, (Belfry__Role__Status)status);
+		begun(question, status_of(question, status));
 }
 
 static void read_records(struct hub_question *question)
@@ -237,7 +251,7 @@ static void commit_done(enum store_status status, const uint64_t revisions[], si
 	struct hub_question *question = data;
 
 	question->call = NULL;
-	committed(question, (Belfry__Role__Status)status, revisions, count);
+	committed(question, status_of(question, status), revisions, count);
 }
 
 /* The locks may go with the asking: whoever has them next reads after this write, and is answered after it is durable. */
