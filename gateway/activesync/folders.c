@@ -178,7 +178,10 @@ static void match(struct merge *merge)
 			folder->removed = 0;
 	}
 	for (size_t i = 0; i < old; i++)
-		merge->any = merge->any || grown[i]->removed != 0;
+		if (grown[i]->removed != 0) {
+			grown[i]->name = grown[i]->display_name = (char *)protobuf_c_empty_string; /* told by its id */
+			merge->any = true;
+		}
 }
 
 /* A parent that goes does not take its children along: they rise to the top. */

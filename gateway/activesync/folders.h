@@ -13,7 +13,7 @@ enum {
 	FOLDER_NAME_MAX = 1000,             /* bytes of a name; the hub takes 1024, of a Park. Longer ones are left out */
 	FOLDERS_MAX = 10000,                /* of one device; the record of so many is about 600 kB … */
 	FOLDER_BYTES = 48,                  /* … of which so much is not names */
-	FOLDERS_BYTES_MAX = 2 * 1024 * 1024 /* half of what a frame to the hub carries. More are left out, and logged */
+	FOLDERS_BYTES_MAX = 768 * 1024      /* with what was removed it fits the store's 1 MB. More are left out, and logged */
 };
 
 /* The device starts from 0: a new series, everything is told. Ids stay with their names. */
