@@ -351,7 +351,7 @@ static void plan(struct request *request, const struct ranges *existing)
 		job->changed = true;
 	work->window -= ranges_size(&told->adds) + ranges_size(&told->changes) + ranges_size(&told->deletes) +
 		ranges_size(&told->soft_deletes);
-	if (!told->more)
+	if (!told->owes_flags) /* else the next survey has to say them again */
 		job->state.record->token = job->position.token;
 	tell(request);
 }

@@ -188,6 +188,7 @@ bool sync_state_plan(struct sync_state *state, const struct ranges *present, con
 	state->told.more = false;
 	plan_removals(state, present, existing, &window);
 	plan_changes(state, present, changed, changed_count, &window);
+	state->told.owes_flags = state->told.more; /* new items bring their own */
 	ranges_subtract(&fresh, present, &state->has);
 	take(&state->told.adds, &fresh, &window, &state->told.more);
 	return window != before;

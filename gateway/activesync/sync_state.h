@@ -18,6 +18,7 @@
 struct sync_told {
 	struct ranges adds, changes, deletes, soft_deletes;
 	bool more;
+	bool owes_flags; /* after a plan: some of what is more are flags, or may hide some. Not kept */
 };
 
 struct sync_state {

@@ -470,6 +470,36 @@ static void a_fetch_that_fails_as_a_whole_is_no_answer(void **state)
 	try_end(&try);
 }
 
+/* Else a first Sync of 100,000 mails would ask 1,000 times for 100,000 flags. */
+static void flags_are_surveyed_once_however_many_windows_follow(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	for (int i = 0; i < 10; i++)
+		try_deliver(&try, &try.mailboxes[0], 0);
+	sync_with(&try, "0", "");
+	for (int i = 0; i < 5; i++) {
+		sync_more(&try, "WindowSize=2");
+		assert_int_equal(try_count(&try, "<Add>"), 2);
+		assert_int_equal(try.last_survey_since, i == 0 ? 0 : try.mailboxes[0].token);
+	}
+	for (uint64_t uid = 1; uid <= 4; uid++)
+		try_flag(&try.mailboxes[0], uid, SEEN);
+	uint64_t before = try.last_survey_since;
+	for (int i = 0; i < 2; i++) { /* as long as flags are owed they are surveyed again */
+		sync_more(&try, "WindowSize=2");
+		assert_int_equal(try_count(&try, "<Change>"), 2);
+		assert_int_equal(try.last_survey_since, before);
+	}
+	try_deliver(&try, &try.mailboxes[0], 0);
+	sync_more(&try, "WindowSize=2");
+	assert_int_equal(try_count(&try, "<Add>"), 1);
+	assert_int_equal(try.last_survey_since, try.mailboxes[0].token - 1);
+	try_end(&try);
+}
+
 static void a_position_is_kept_when_all_is_told(void **state)
 {
 	struct try_engine try;
@@ -510,6 +540,7 @@ int main(void)
 		cmocka_unit_test(without_get_changes_nothing_is_told),
 		cmocka_unit_test(what_the_connector_cannot_is_one_collections_trouble),
 		cmocka_unit_test(a_fetch_that_fails_as_a_whole_is_no_answer),
+		cmocka_unit_test(flags_are_surveyed_once_however_many_windows_follow),
 		cmocka_unit_test(a_position_is_kept_when_all_is_told),
 	};
 

@@ -237,13 +237,13 @@ static void end_ping(struct try_engine *try, struct phone *phone)
 }
 
 static const struct scenario scenarios[] = {
-	{"a first Provision", "Provision", begin_new, policy_body, take_policy_key},
-	{"an acknowledgement", "Provision", begin_with_a_policy_given, acknowledgement_body, end_acknowledgement},
-	{"a first FolderSync", "FolderSync", begin_provisioned, folders_body, take_folder_key},
-	{"a later FolderSync", "FolderSync", begin_with_changes, folders_body, take_folder_key},
-	{"a first Sync", "Sync", begin_with_folders, sync_body, end_sync},
-	{"a Sync", "Sync", begin_with_changes, sync_body, end_sync},
-	{"a busy Sync", "Sync", begin_with_changes, busy_sync_body, end_busy_sync},
+	{"a first Provision", "Provision", begin_new, policy_body, take_policy_key, false},
+	{"an acknowledgement", "Provision", begin_with_a_policy_given, acknowledgement_body, end_acknowledgement, false},
+	{"a first FolderSync", "FolderSync", begin_provisioned, folders_body, take_folder_key, false},
+	{"a later FolderSync", "FolderSync", begin_with_changes, folders_body, take_folder_key, false},
+	{"a first Sync", "Sync", begin_with_folders, sync_body, end_sync, false},
+	{"a Sync", "Sync", begin_with_changes, sync_body, end_sync, false},
+	{"a busy Sync", "Sync", begin_with_changes, busy_sync_body, end_busy_sync, false},
 	{"a Sync that waits", "Sync", begin_synchronised, waiting_sync_body, end_waiting_sync, true},
 	{"a Ping", "Ping", begin_synchronised, ping_body, end_ping, true},
 };

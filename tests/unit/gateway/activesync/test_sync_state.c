@@ -101,6 +101,7 @@ static void a_plan_tells_removals_then_flags_then_new_items(void **state)
 		assert_set(&device.told.changes, cases[i].changes);
 		assert_set(&device.told.adds, cases[i].adds);
 		assert_int_equal(device.told.more, cases[i].more);
+		assert_true(device.told.more || !device.told.owes_flags);
 		assert_int_equal(is_told, cases[i].is_told);
 		sync_state_release(&device);
 		ranges_release(&present);
@@ -291,7 +292,7 @@ static void plan(struct world *world, struct sync_state *state, uint64_t window)
 
 	survey(world, &present, &existing, flags, list, &count);
 	sync_state_plan(state, &present, world->filters ? &existing : NULL, list, count, window);
-	if (!state->told.more)
+	if (!state->told.owes_flags)
 		world->known_token = token;
 	ranges_release(&present);
 	ranges_release(&existing);

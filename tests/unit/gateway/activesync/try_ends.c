@@ -318,6 +318,7 @@ static void survey(struct answer *answer, const Belfry__Connector__Survey *asked
 
 	if (mailbox == NULL)
 		return;
+	answer->try->last_survey_since = asked->since_token;
 	position.validity = mailbox->validity;
 	position.next = mailbox->next;
 	position.token = mailbox->token;

@@ -84,6 +84,7 @@ struct try_engine {
 	unsigned asked[16];              /* requests by body case */
 	uint64_t last_fetch_truncation;  /* of the last Fetch's first wish; UINT64_MAX: none was given */
 	unsigned last_fetch_wishes;
+	uint64_t last_survey_since;      /* since_token of the last Survey */
 	bool last_apply_to_trash;        /* of the last Apply's last operation */
 	int gift;                        /* answers to this body case come with a descriptor that nobody asked for */
 
