@@ -245,5 +245,8 @@ class Hook(unittest.TestCase):
         self.assertEqual(needed - {"libasan", "libubsan", "ld-linux-x86-64", "ld-linux-aarch64"}, {"libc"})
 
 
+# Whoever runs the tests may ignore hang-ups (nohup); the agents in them must not.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
