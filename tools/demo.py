@@ -6,6 +6,7 @@ Everything runs on loopback, in a temporary folder, with the programs of
 $builddir, and is gone afterwards. ./quickstart builds them and calls this."""
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -16,13 +17,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "integration"))
 sys.dont_write_bytecode = True
 
-from lib import wbxml  # noqa: E402
-from lib.belfry import Belfry  # noqa: E402
+from lib.belfry import Belfry, need_built  # noqa: E402
 from lib.certificates import Certificates  # noqa: E402
 from lib.dovecot import Dovecot  # noqa: E402
 from lib.mail import message  # noqa: E402
 from lib.phone import INBOX  # noqa: E402
 from lib.process import Folder  # noqa: E402
+from lib import schema, wbxml  # noqa: E402
 
 BODY = """The bells ring when something arrives.
 
@@ -40,12 +41,14 @@ def step(text, since=None):
     print("%6.2f s  %s%s" % (time.monotonic() - START, text, took), flush=True)
 
 
-def start(folder, listen):
+def start(stack, folder, listen):
     begun = time.monotonic()
     certificates = Certificates(folder)
     step("made a certificate for localhost", begun)
     begun = time.monotonic()
-    dovecot = Dovecot(folder, certificates).start()
+    dovecot = Dovecot(folder, certificates)
+    stack.callback(dovecot.stop)
+    dovecot.start()
     step("Dovecot runs, as on a mail server that you have already: IMAP on "
          "port %d" % dovecot.imap_port, begun)
     begun = time.monotonic()
@@ -53,6 +56,7 @@ def start(folder, listen):
     belfry = Belfry(folder, dovecot, certificates, **top)
     if listen is not None:
         belfry.port = int(listen.rpartition(":")[2])
+    stack.callback(belfry.stop)
     belfry.start()
     step("Belfry runs: HTTPS on port %d, its store in %s"
          % (belfry.port, folder("belfry", "state")), begun)
@@ -93,8 +97,10 @@ def ring(dovecot, belfry):
         for name in ("From", "To", "Subject"):
             print("      %s: %s" % (name, box.value(item, "Email:" + name)))
         print()
-        body = box.items[item]["{AirSyncBase}Body"]
-        for line in (wbxml.text(body, "Data") or "").splitlines():
+        body = box.items[item].get(wbxml.q("AirSyncBase:Body"))
+        text = "" if body is None else \
+            body.findtext(wbxml.q("AirSyncBase:Data"), "")
+        for line in text.splitlines():
             print("      " + line)
         print()
     if not box.added:
@@ -116,8 +122,8 @@ def keep(folder, dovecot, belfry, listen):
     print("  deliver another mail:  %s -- %s < mail.eml" % (
         " ".join(belfry.hook_command("alice")),
         " ".join(dovecot.lda_command("alice"))))
-    print("  see who waits:         belfryctl -s %s status"
-          % belfry.control_socket)
+    print("  see who waits:         %s -s %s held"
+          % (need_built("belfryctl"), belfry.control_socket))
     print("  the log:               %s\n" % folder("belfry.log"))
     if listen is None:
         print("A real phone reaches it when you start it so, in a network that "
@@ -133,7 +139,7 @@ def keep(folder, dovecot, belfry, listen):
                   own_address(), belfry.port, dovecot.certificates.ca,
                   dovecot.password_of("alice")))
     sys.stdout.flush()
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    signal.pause()
 
 
 def main():
@@ -143,21 +149,16 @@ def main():
     options.add_argument("--listen", metavar="HOST:PORT",
                          help="for phones, instead of a free port on loopback")
     chosen = options.parse_args()
-    folder = Folder("demo")
-    dovecot = belfry = None
-    try:
-        dovecot, belfry = start(folder, chosen.listen)
+    schema.quiet = True
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with contextlib.ExitStack() as stack, \
+            contextlib.suppress(KeyboardInterrupt):
+        folder = Folder("demo")
+        stack.callback(folder.remove)
+        dovecot, belfry = start(stack, folder, chosen.listen)
         ring(dovecot, belfry)
         if chosen.keep:
-            signal.pthread_sigmask(signal.SIG_BLOCK,
-                                   {signal.SIGINT, signal.SIGTERM})
             keep(folder, dovecot, belfry, chosen.listen)
-    finally:
-        if belfry is not None:
-            belfry.stop()
-        if dovecot is not None:
-            dovecot.stop()
-        folder.remove()
     step("everything was stopped and removed")
 
 
