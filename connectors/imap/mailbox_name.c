@@ -167,10 +167,12 @@ void mailbox_name_decode(struct buffer *name, const char *wire, size_t length)
 	size_t before = name->length;
 	bool same;
 
-	same = decode(name, wire, length) && encode(&again, name->data + before, name->length - before) == 0
+	if (length == 0)
+		return;
+	same = decode(name, wire, length) && name->length > before && encode(&again, name->data + before, name->length - before) == 0
 		&& again.length == length && memcmp(again.data, wire, length) == 0;
 	buffer_release(&again);
-	if (same || length == 0)
+	if (same)
 		return;
 	buffer_truncate(name, before);
 	buffer_append_byte(name, MAILBOX_NAME_RAW);
@@ -180,11 +182,12 @@ void mailbox_name_decode(struct buffer *name, const char *wire, size_t length)
 void mailbox_name_display(struct buffer *display, const char *name)
 {
 	struct buffer decoded = BUFFER_EMPTY;
-	size_t length = strlen(name);
+	bool is_raw = *name == MAILBOX_NAME_RAW;
+	const char *text = is_raw ? name + 1 : name;
 
-	if (*name == MAILBOX_NAME_RAW && decode(&decoded, name + 1, length - 1))
+	if (is_raw && decode(&decoded, text, strlen(text)))
 		utf8_append_xml(display, decoded.data, decoded.length);
 	else
-		utf8_append_xml(display, name, length);
+		utf8_append_xml(display, text, strlen(text));
 	buffer_release(&decoded);
 }

@@ -124,7 +124,7 @@ static bool take_leaf(struct parser *parser, struct mime_part *part, const struc
 		mime_part_set_type(part, type, subtype);
 	part->content_id = without_angles(id);
 	part->transfer = transfer_from_name(encoding);
-	if (mime_is(part, "text", NULL) && !skip_values(parser, 1)) /* lines */
+	if (mime_is(part, "text", NULL) && !at_close(parser) && !skip_values(parser, 1)) /* lines */
 		return false;
 	if (mime_is(part, "message", "rfc822") && !at_close(parser) && !skip_values(parser, 3)) /* envelope, body, lines */
 		return false;
