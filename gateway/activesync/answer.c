@@ -204,6 +204,19 @@ void answer_too_many_devices(struct request *request)
 		request_answer_http(request, 403, "this user has as many devices as are allowed");
 }
 
+bool answer_bad_device(struct request *request)
+{
+	enum query_fault fault = request->query.fault;
+
+	if (fault != QUERY_DEVICE_ID && fault != QUERY_DEVICE_TYPE)
+		return false;
+	if (request->command == NULL || request->command->status == 0 || request->version < 140 ||
+	    !answer_version_is_served(request->version))
+		return false;
+	request_answer_status(request, fault == QUERY_DEVICE_ID ? COMMON_INVALID_DEVICE_ID : COMMON_INVALID_DEVICE_TYPE);
+	return true;
+}
+
 /* Until 12.1 there are no common statuses: a malformed request is an HTTP error (MS-ASCMD 2.2.2). */
 void answer_bad_body(struct request *request, int common)
 {

@@ -14,6 +14,8 @@ void answer_challenge(struct request *);
 /* By the connector's status: wrong password, throttled, or not to be asked now. */
 void answer_login_refused(struct request *, const Belfry__Connector__Response *);
 void answer_too_many_devices(struct request *);
+/* True: the query's fault has a status of its own in this version, and was answered so. */
+bool answer_bad_device(struct request *);
 /* common: one of common_status; the version decides whether it travels as a status or as an HTTP error. */
 void answer_bad_body(struct request *, int common);
 

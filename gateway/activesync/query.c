@@ -35,13 +35,16 @@ static int check(struct query *query, struct error *error_r)
 {
 	size_t id = strlen(query->device_id);
 
+	query->fault = QUERY_DEVICE_ID;
 	if (id == 0 || id > QUERY_DEVICE_ID_MAX)
 		return error_set(error_r, "the device id has %zu characters; 1 to %d are allowed", id, QUERY_DEVICE_ID_MAX);
+	query->fault = QUERY_DEVICE_TYPE;
 	if (query->device_type[0] == '\0' || strlen(query->device_type) > QUERY_DEVICE_TYPE_MAX)
 		return error_set(error_r, "the device type is missing or too long");
 	for (const char *c = query->device_type; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			return error_set(error_r, "the device type has control characters");
+	query->fault = QUERY_FINE;
 	return 0;
 }
 
@@ -241,7 +244,7 @@ static int parse_base64(struct query *query, struct arena *arena, const char *te
 
 int query_parse(struct query *query_r, struct arena *arena, const char *text, struct error *error_r)
 {
-	*query_r = (struct query){.command = NULL, .user = "", .device_id = "", .device_type = "", .collection_id = "",
+	*query_r = (struct query){.fault = QUERY_FORM, .command = NULL, .user = "", .device_id = "", .device_type = "", .collection_id = "",
 		.item_id = "", .attachment_name = ""};
 	/* base64 has "=" only at its end */
 	bool is_plain = strchr(text, '&') != NULL || (strchr(text, '=') != NULL && strchr(text, '=')[1] != '=' &&

@@ -19,8 +19,12 @@ enum {
 	QUERY_PARAMETERS_MAX = 32
 };
 
+/* What is wrong with a query that is refused. */
+enum query_fault { QUERY_FINE, QUERY_FORM, QUERY_DEVICE_ID, QUERY_DEVICE_TYPE };
+
 /* All strings live in the arena; "" when absent. */
 struct query {
+	enum query_fault fault;
 	const char *command;        /* "Sync"; NULL: a code that names none */
 	const char *user;
 	const char *device_id;      /* letters and digits only, as the device sends it */
@@ -32,7 +36,8 @@ struct query {
 	bool accepts_multipart, saves_in_sent;
 };
 
-/* query: what follows the "?". -1: neither form, or a part too long; the answer is 400. */
+/* query: what follows the "?". -1: neither form, or a part too long; fault says which. With a wrong device the rest of
+ * the query is there all the same. */
 int query_parse(struct query *query_r, struct arena *, const char *query, struct error *error_r);
 
 #endif

@@ -314,11 +314,12 @@ static unsigned understand(struct request *request, const char **text_r, struct 
 		return 405;
 	}
 	if (!is_options) {
-		if (query_parse(&request->query, request->arena, request->exchange->query, error_r) < 0)
-			return 400;
-		request->device = request->query.device_id;
+		int parsed = query_parse(&request->query, request->arena, request->exchange->query, error_r);
 		take_headers(request);
 		request->command = command_find(request->query.command);
+		if (parsed < 0)
+			return 400;
+		request->device = request->query.device_id;
 		if (request->command == NULL) {
 			*text_r = "this command is not served here";
 			return 501;
@@ -342,6 +343,8 @@ void request_start(struct activesync *engine, struct http_exchange *exchange)
 		.user = "", .started_ms = loop_now_ms(engine->host.loop)};
 	DL_APPEND(engine->under_way, request);
 	unsigned status = understand(request, &text, &error);
+	if (status == 400 && answer_bad_device(request))
+		return;
 	if (status != 0) {
 		request_answer_http(request, status, text);
 		return;

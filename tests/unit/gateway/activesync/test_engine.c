@@ -106,8 +106,10 @@ static void a_wrong_header_is_an_http_error(void **state)
 		{{.command = "Dance"}, 501},
 		{{.command = ""}, 501},
 		{{.query = ""}, 400},
-		{{.query = "Cmd=Sync"}, 400},
-		{{.query = "Cmd=Sync&DeviceId=&DeviceType=phone"}, 400},
+		{{.query = "Cmd=Sync", .version = "12.1"}, 400},
+		{{.query = "Cmd=Dance"}, 400},
+		{{.query = "Cmd=GetAttachment"}, 400},
+		{{.query = "Cmd=Sync", .version = "16.1"}, 400},
 		{{.query = "Cmd=Sync&DeviceId=dev%zz&DeviceType=phone"}, 400},
 		{{.query = "jAAJBAp2MTQwRGV2aWNl"}, 400},
 		{{.query = "rubbish"}, 400},
@@ -120,6 +122,29 @@ static void a_wrong_header_is_an_http_error(void **state)
 		if (try_ask(&try, &cases[i].ask) != cases[i].status)
 			fail_msg("case %zu: %u instead of %u", i, try.status, cases[i].status);
 		assert_int_equal(try.asked[BELFRY__CONNECTOR__REQUEST__BODY_LOGIN], 0);
+		try_end(&try);
+	}
+}
+
+static void a_wrong_device_has_a_status_of_its_own(void **state)
+{
+	static const struct {
+		const char *query, *status;
+	} cases[] = {
+		{"Cmd=Sync", "108"}, {"Cmd=Ping&DeviceId=&DeviceType=phone", "108"},
+		{"Cmd=FolderSync&DeviceId=123456789012345678901234567890123&DeviceType=phone", "108"},
+		{"Cmd=Sync&DeviceId=dev1", "109"}, {"Cmd=Provision&DeviceId=dev1&DeviceType=%01", "109"},
+		{"jAAJBAAACnNtYXJ0UGhvbmU=", "108"},
+	};
+	struct try_engine try;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		try_begin(&try, NULL);
+		assert_int_equal(try_ask(&try, &(struct try_request){.query = cases[i].query, .version = "14.0"}), 200);
+		assert_string_equal(try_text(&try, "Status", 0), cases[i].status);
+		assert_int_equal(try.asked[BELFRY__CONNECTOR__REQUEST__BODY_LOGIN], 0);
+		assert_int_equal(try.outcomes, 0);
 		try_end(&try);
 	}
 }
@@ -255,6 +280,7 @@ int main(void)
 		cmocka_unit_test(a_login_that_cannot_be_checked_is_to_come_again),
 		cmocka_unit_test(a_user_whom_no_connector_serves_is_refused),
 		cmocka_unit_test(a_wrong_header_is_an_http_error),
+		cmocka_unit_test(a_wrong_device_has_a_status_of_its_own),
 		cmocka_unit_test(a_base64_query_is_served),
 		cmocka_unit_test(a_command_that_is_not_served_is_told_so_in_the_words_of_the_version),
 		cmocka_unit_test(a_broken_body_is_refused_in_the_words_of_the_version),
