@@ -77,7 +77,7 @@ static void write_attachment(struct wbxml_writer *writer, const Belfry__Connecto
 
 	snprintf(reference, sizeof reference, "%s:%s", server_id, attachment->part);
 	wbxml_writer_start(writer, AS_AIRSYNCBASE_ATTACHMENT);
-	write_text(writer, AS_AIRSYNCBASE_DISPLAYNAME, attachment->name, 1024);
+	write_text(writer, AS_AIRSYNCBASE_DISPLAYNAME, attachment->name[0] == '\0' ? "attachment" : attachment->name, 1024);
 	wbxml_writer_text_element(writer, AS_AIRSYNCBASE_FILEREFERENCE, reference);
 	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_METHOD, attachment->method == 0 ? 1 : attachment->method);
 	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, (int64_t)attachment->size);
