@@ -21,6 +21,8 @@ enum {
 	SYNC_COLLECTIONS_MAX = 300,         /* of one request: as many as a Ping may name */
 	SYNC_COLLECTION_ID_MAX = 64,        /* characters: MS-ASCMD 2.2.3.30.5 */
 	SYNC_COMMANDS_MAX = 1000,           /* of one collection: twice the largest window */
+	SYNC_TIME_MAX_MS = 60000,           /* then what is left of the collections is to be asked for again: no phone waits
+	                                       for more, and the locks would keep its next request waiting, too */
 	SYNC_WINDOW_DEFAULT = 100,          /* MS-ASCMD 2.2.3.199.2 */
 	SYNC_FETCH_BATCH = 50,              /* items asked for at a time: between two batches the answer's size is looked at */
 	SYNC_ANSWER_BYTES = 4 * 1024 * 1024, /* a fuller answer says MoreAvailable; one batch always fits */

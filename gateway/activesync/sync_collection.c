@@ -556,6 +556,8 @@ void sync_job_run(struct request *request)
 {
 	struct sync_job *job = job_of(request);
 
+	if (job->status == 0 && loop_now_ms(request->engine->host.loop) - request->started_ms >= SYNC_TIME_MAX_MS)
+		job->status = SYNC_STATUS_RETRY;
 	if (job->status != 0) {
 		sync_job_done(request);
 		return;

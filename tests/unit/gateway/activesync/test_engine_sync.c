@@ -451,6 +451,25 @@ static void what_the_connector_cannot_is_one_collections_trouble(void **state)
 	}
 }
 
+static void a_sync_that_takes_too_long_leaves_the_rest_for_the_next(void **state)
+{
+	struct try_engine try;
+	char body[256];
+
+	(void)state;
+	begin(&try);
+	try_command(&try, "Sync", "Sync{Collections{Collection{SyncKey=0 CollectionId=1} Collection{SyncKey=0 CollectionId=2}}}");
+	strcpy(key, try_text(&try, "SyncKey", 0));
+	snprintf(body, sizeof body, "Sync{Collections{Collection{SyncKey=%s CollectionId=1} Collection{SyncKey=%s "
+		"CollectionId=2}}}", key, try_text(&try, "SyncKey", 1));
+	try.connector_is_silent = true;
+	assert_int_equal(try_ask(&try, &(struct try_request){.command = "Sync", .body = body}), 0);
+	assert_int_equal(try_advance(&try, 70 * 1000), 200);
+	assert_int_equal(try_count(&try, "<Status>16</Status>"), 2);
+	assert_int_equal(try.asked[BELFRY__CONNECTOR__REQUEST__BODY_SURVEY], 1);
+	try_end(&try);
+}
+
 static void a_fetch_that_fails_as_a_whole_is_no_answer(void **state)
 {
 	struct try_engine try;
@@ -539,6 +558,7 @@ int main(void)
 		cmocka_unit_test(options_are_kept_until_others_come),
 		cmocka_unit_test(without_get_changes_nothing_is_told),
 		cmocka_unit_test(what_the_connector_cannot_is_one_collections_trouble),
+		cmocka_unit_test(a_sync_that_takes_too_long_leaves_the_rest_for_the_next),
 		cmocka_unit_test(a_fetch_that_fails_as_a_whole_is_no_answer),
 		cmocka_unit_test(flags_are_surveyed_once_however_many_windows_follow),
 		cmocka_unit_test(a_position_is_kept_when_all_is_told),

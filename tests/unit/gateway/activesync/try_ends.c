@@ -487,7 +487,9 @@ static void connector_received(struct link *link, const uint8_t *body, size_t le
 	assert_int_equal(fd, -1);
 	answer.message.id = request->id;
 	try->asked[request->body_case]++;
-	if (request->body_case != BELFRY__CONNECTOR__REQUEST__BODY_HELLO && !trouble_comes(try) && !try->connector_is_silent)
+	bool is_hello = request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_HELLO;
+	bool is_silent = try->connector_is_silent && request->body_case != BELFRY__CONNECTOR__REQUEST__BODY_LOGIN;
+	if (!is_hello && !trouble_comes(try) && !is_silent)
 		serve(&answer, request);
 	arena_free(&answer.arena);
 }

@@ -74,7 +74,7 @@ struct try_engine {
 	/* The connector. */
 	struct listener *connector_listener;
 	struct link *connector;
-	bool connector_is_silent;
+	bool connector_is_silent;        /* but for logins */
 	/* By the request's body case: the status that it is answered with instead; OK: as it is. */
 	Belfry__Connector__Status refuse[16];
 	unsigned retry_after_s;
