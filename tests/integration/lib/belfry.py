@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The gateway under test: configuration, start, stop, kill of single roles."""
 
+import json
 import os
 import re
 import signal
@@ -144,6 +145,11 @@ class Belfry:
         """What belfryctl prints."""
         return run([need_built("belfryctl"), "-s", self.control_socket,
                     *arguments], check=check).stdout
+
+    def sources(self):
+        """What the hub counts of each source of news, as a dict of dicts."""
+        answer = json.loads(self.control("--json", "status"))
+        return {row["name"]: row for row in answer["sources"]}
 
     # the delivery path
 

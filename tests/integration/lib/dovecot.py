@@ -21,6 +21,8 @@ CAPABILITIES = """IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT
     LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN
     CONTEXT=SEARCH LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW
     STATUS=SIZE SAVEDATE LITERAL+ NOTIFY SPECIAL-USE""".split()
+LUA_SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                          "../../../mda-hook/dovecot/belfry.lua")
 LUA_PLUGINS = "mail_lua notify push_notification push_notification_lua"
 
 _CONFIG = """
@@ -140,6 +142,16 @@ plugin {{
 }}
 {extra}
 """
+
+
+def lua_script(folder, socket_path):
+    """The shipped script, told of another socket than /run/belfry/..."""
+    with open(LUA_SCRIPT, encoding="utf-8") as file:
+        text = file.read()
+    changed = text.replace("/run/belfry/hook.sock", socket_path)
+    if changed == text:
+        raise AssertionError("belfry.lua names its socket otherwise")
+    return folder.write("belfry.lua", changed)
 
 
 def mail_account():
