@@ -306,6 +306,13 @@ static void answer(struct survey *survey, bool flags_complete)
 	worker_answer(call, response, true, -1);
 }
 
+/* What came between STATUS and SEARCH is newer than the position: told now, it would show again as news that is none. */
+static void leave_out_newer(struct survey *survey)
+{
+	if (survey->position.next != 0)
+		ranges_remove(&survey->present, survey->position.next, UINT32_MAX);
+}
+
 /* --- the steps ------------------------------------------------------------------------------------------------- */
 
 /* What an answer means for the whole. Flags that are refused are asked in another way. */
@@ -382,6 +389,7 @@ static worker_status survey_steps(struct survey *survey, bool *complete_r, struc
 		status = check(survey, error_r);
 	if (status != BELFRY__CONNECTOR__STATUS__OK)
 		return status;
+	leave_out_newer(survey);
 	/* A mailbox without mod-sequences refuses CHANGEDSINCE (NOMODSEQ), an empty one 1:*. */
 	if (!with_flags || survey->flags_failed) {
 		survey->count = 0;
