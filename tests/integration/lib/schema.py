@@ -105,6 +105,13 @@ def load(path):
     return _loaded[path]
 
 
+def prepare():
+    """Load the schemas now, if they are here: before threads would."""
+    path = folder()
+    if path is not None:
+        load(path)
+
+
 def validate(answer):
     """Raise SchemaError when a decoded answer breaks its schema.
 
