@@ -128,7 +128,8 @@ def validate(answer):
     xsd = load(path)
     # a copy, because line numbers and namespaces of a tree made by hand
     # differ from those of a parsed one
-    document = etree.fromstring(etree.tostring(answer))
+    document = etree.fromstring(etree.tostring(answer),
+                                etree.XMLParser(huge_tree=True))
     if not xsd.validate(document):
         raise SchemaError("%s\nin %s" % (
             "\n".join("line %d: %s" % (entry.line, entry.message)
