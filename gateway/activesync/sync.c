@@ -147,6 +147,19 @@ static void write_failed(struct request *request, const struct sync_job *job)
 
 /* --- commit ---------------------------------------------------------------------------------------------------- */
 
+static Belfry__Activesync__Applied *applied(struct request *request, const struct sync_command *command)
+{
+	Belfry__Activesync__Applied *applied = arena_alloc(request->arena, sizeof *applied);
+
+	belfry__activesync__applied__init(applied);
+	applied->digest = command->digest;
+	applied->status = (uint32_t)command->status;
+	applied->removed = command->kind == SYNC_COMMAND_DELETE;
+	if (command->status == SYNC_STATUS_SUCCESS && (applied->removed || command->kind == SYNC_COMMAND_CHANGE))
+		applied->item = command->item;
+	return applied;
+}
+
 static void note_applied(struct request *request, struct sync_job *job)
 {
 	Belfry__Activesync__Sync *record = job->state.record;
@@ -155,12 +168,8 @@ static void note_applied(struct request *request, struct sync_job *job)
 
 	if (kept != 0)
 		memcpy(all, record->applied, kept * sizeof *all);
-	for (size_t i = 0; i < job->command_count && kept < SYNC_COMMANDS_MAX * 2; i++) {
-		all[kept] = arena_alloc(request->arena, sizeof **all);
-		belfry__activesync__applied__init(all[kept]);
-		all[kept]->digest = job->commands[i].digest;
-		all[kept++]->status = (uint32_t)job->commands[i].status;
-	}
+	for (size_t i = 0; i < job->command_count && kept < SYNC_COMMANDS_MAX * 2; i++)
+		all[kept++] = applied(request, &job->commands[i]);
 	record->applied = all;
 	record->n_applied = kept;
 }

@@ -250,15 +250,33 @@ static int read_commands(struct request *request, struct sync_job *job)
 	return 0;
 }
 
+/* A device that lost not only the answer but also its own command (it was restarted) shows the item as it was before:
+ * what was made of it is told. */
+static void tell_forgotten(struct sync_job *job, const Belfry__Activesync__Applied *applied)
+{
+	if (applied->item == 0 || applied->item > INT64_MAX)
+		return;
+	if (applied->removed)
+		ranges_add(&job->state.told.deletes, applied->item, applied->item);
+	else if (ranges_has(&job->state.has, applied->item) && !ranges_has(&job->state.told.adds, applied->item))
+		ranges_add(&job->state.told.changes, applied->item, applied->item);
+}
+
 /* What was done when this request came the first time is not done again, and answered as it was then. */
 static void recall_commands(struct sync_job *job)
 {
 	const Belfry__Activesync__Sync *record = job->state.record;
 
-	for (size_t i = 0; i < job->command_count; i++)
-		for (size_t k = 0; k < record->n_applied; k++)
-			if (record->applied[k]->digest == job->commands[i].digest && job->commands[i].kind != SYNC_COMMAND_FETCH)
+	for (size_t k = 0; k < record->n_applied; k++) {
+		bool comes_again = false;
+		for (size_t i = 0; i < job->command_count; i++)
+			if (record->applied[k]->digest == job->commands[i].digest && job->commands[i].kind != SYNC_COMMAND_FETCH) {
 				job->commands[i].status = (int)record->applied[k]->status;
+				comes_again = true;
+			}
+		if (!comes_again)
+			tell_forgotten(job, record->applied[k]);
+	}
 }
 
 /* --- the state ------------------------------------------------------------------------------------------------- */
