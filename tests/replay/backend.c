@@ -8,6 +8,7 @@
 
 #include "connectors/null/store.h"
 #include "lib/core/mem.h"
+#include "tests/replay/device.h"
 
 struct doing {
 	struct null_store *store;
@@ -33,6 +34,8 @@ uint64_t backend_item(struct null_store *store, const char *user, const char *ma
 {
 	const struct null_collection *collection = collection_of(store, user, mailbox);
 
+	if (collection != NULL && collection->count > 0 && subject != NULL && *subject == '?')
+		return collection->items[strtoul(subject + 1, NULL, 10) % collection->count]->id;
 	for (size_t i = 0; collection != NULL && subject != NULL && i < collection->count; i++)
 		if (strcmp(collection->items[i]->subject, subject) == 0)
 			return collection->items[i]->id;
@@ -203,11 +206,12 @@ static int change(struct doing *doing)
 	if (event == sizeof events / sizeof *events)
 		return error_set(doing->error, "there is no event %s", step->words[doing->at + 2]);
 	doing->at += 3;
-	if (doing->at < step->count && *step->words[doing->at] == '"')
+	if (doing->at < step->count && strchr("\"?", *step->words[doing->at]) != NULL)
 		doing->subject = word_unquote(step->words[doing->at++], doing->arena);
 	struct null_user *user = null_user(doing->store, doing->user);
+	bool maybe = step_has(step, doing->at, "maybe");
 	if (events[event].needs_mailbox && collection_of(doing->store, doing->user, doing->mailbox) == NULL)
-		return error_set(doing->error, "there is no mailbox %s", doing->mailbox);
+		return maybe ? 0 : error_set(doing->error, "there is no mailbox %s", doing->mailbox);
 	struct null_watch *watch = user->watch;
 	bool quiet = step_has(step, doing->at, "quietly");
 	if (quiet)
@@ -215,7 +219,7 @@ static int change(struct doing *doing)
 	int result = events[event].happen(doing);
 	if (quiet)
 		user->watch = watch;
-	return result;
+	return maybe ? 0 : result;
 }
 
 /* --- the daemon ------------------------------------------------------------------------------------------------ */
@@ -284,14 +288,13 @@ static void append_sorted(char **lines, size_t count, struct buffer *list_r)
 	free(lines);
 }
 
-/* What cannot be read is shown to devices as a read message of this name. */
 static char *line_of(const struct null_collection *collection, const struct null_item *item)
 {
-	bool seen = item->is_bad || item->flags & BELFRY__CONNECTOR__FLAG__SEEN;
-	bool flagged = !item->is_bad && item->flags & BELFRY__CONNECTOR__FLAG__FLAGGED;
-
-	return mem_printf("%s: %s%s%s\n", collection->name, item->is_bad ? "(unreadable message)" : item->subject,
-		seen ? " read" : "", flagged ? " flagged" : "");
+	if (item->is_bad)
+		return mem_printf("%s: %s\n", collection->name, DEVICE_UNREADABLE);
+	return mem_printf("%s: %s%s%s\n", collection->name, item->subject,
+		item->flags & BELFRY__CONNECTOR__FLAG__SEEN ? " read" : "",
+		item->flags & BELFRY__CONNECTOR__FLAG__FLAGGED ? " flagged" : "");
 }
 
 int backend_list(struct null_store *store, const char *user, const char *mailbox, uint64_t received_since_s,

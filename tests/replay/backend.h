@@ -17,7 +17,7 @@ int backend_do(struct null_store *, struct loop *, const struct step *, size_t f
 /* The daemon was started anew: it knows no login and watches nobody. */
 void backend_restarted(struct null_store *);
 
-/* An item by its subject, or by a number; 0: there is none. */
+/* An item by its subject, or "?7": the seventh, counted round and round. 0: there is none. */
 uint64_t backend_item(struct null_store *, const char *user, const char *mailbox, const char *subject);
 /* One line an item as device_list() writes it, of what is no older than received_since_s. -1: no such mailbox. */
 int backend_list(struct null_store *, const char *user, const char *mailbox, uint64_t received_since_s,

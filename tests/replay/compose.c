@@ -191,6 +191,16 @@ static void compose_change(struct wbxml_writer *writer, enum change change, cons
 	wbxml_writer_end(writer);
 }
 
+/* "?7": the seventh item, counted round and round; NULL: there is none at all. */
+static const struct device_item *pick(const struct device_folder *folder, const char *number)
+{
+	const struct device_item *item = folder->items;
+
+	for (unsigned long left = strtoul(number, NULL, 10); item != NULL && left > 0; left--)
+		item = item->next != NULL ? item->next : folder->items;
+	return item;
+}
+
 /* The ids of the items in a list of subjects. */
 static int compose_changes(struct composer *composer, const struct device_folder *folder, enum change change,
 	const char *subjects)
@@ -198,7 +208,10 @@ static int compose_changes(struct composer *composer, const struct device_folder
 	const char *subject;
 
 	while ((subject = word_list_next(&subjects, composer->arena)) != NULL) {
-		const struct device_item *item = folder == NULL ? NULL : device_item_find(folder, subject);
+		const struct device_item *item = folder == NULL ? NULL : *subject == '?' ? pick(folder, subject + 1)
+			: device_item_find(folder, subject);
+		if (item == NULL && *subject == '?')
+			continue;
 		if (item == NULL && *subject != '#')
 			return error_set(composer->error, "device %s has no item \"%s\"", composer->device->name, subject);
 		compose_change(&composer->writer, change, item == NULL ? subject + 1 : item->server_id);
@@ -272,7 +285,9 @@ static int compose_sync(struct composer *composer)
 	for (size_t at = first; at < step->count;) {
 		composer->at = at;
 		composer->end = at = next_folder(step, at + 1);
-		if (compose_collection(composer, value_of(composer, "folder")) < 0)
+		const char *folder = value_of(composer, "folder");
+		bool is_known = *folder == '#' || device_folder_find(composer->device, folder) != NULL;
+		if ((is_known || !step_has(step, from, "maybe")) && compose_collection(composer, folder) < 0)
 			return -1;
 	}
 	wbxml_writer_end(&composer->writer);

@@ -366,10 +366,13 @@ static int take_collection(struct device_folder *folder, const struct wbxml_node
 	if (commands != NULL && (strcmp(key, key_sent) == 0 || strcmp(key_sent, "0") == 0))
 		return error_set(error_r, "Sync of \"%s\" has commands for SyncKey \"%s\" and answers \"%s\"", folder->name, key_sent,
 			key);
-	if (strcmp(key_sent, "0") == 0)
+	bool starts = strcmp(key_sent, "0") == 0, wants_changes = !starts;
+	unsigned filter = starts ? 0 : folder->filter;
+	if (starts)
 		items_clear(folder);
 	if (options != NULL)
-		folder->filter = (unsigned)strtoul(node_text(options, AS_AIRSYNC_FILTERTYPE), NULL, 10);
+		filter = (unsigned)strtoul(node_text(options, AS_AIRSYNC_FILTERTYPE), NULL, 10);
+	wbxml_node_bool(sent, AS_AIRSYNC_GETCHANGES, &wants_changes);
 	take_own(folder, sent, wbxml_node_child(got, AS_AIRSYNC_RESPONSES));
 	for (const struct wbxml_node *node = commands == NULL ? NULL : commands->first_child; node != NULL; node = node->next)
 		if (take_command(folder, node, misses, error_r) < 0)
@@ -377,6 +380,11 @@ static int take_collection(struct device_folder *folder, const struct wbxml_node
 	replace(&folder->key_before, folder->key);
 	replace(&folder->key, key);
 	folder->more = wbxml_node_child(got, AS_AIRSYNC_MOREAVAILABLE) != NULL;
+	if (wants_changes)
+		folder->is_complete = !folder->more;
+	else if (starts || filter != folder->filter)
+		folder->is_complete = false;
+	folder->filter = filter;
 	return 0;
 }
 
@@ -393,6 +401,7 @@ static int apply_sync(struct device *device, const struct wbxml_node *request, c
 				return -1;
 		} else if (folder != NULL && strcmp(status, "3") == 0) { /* start anew */
 			replace(&folder->key, "0");
+			folder->is_complete = false;
 			items_clear(folder);
 		} else if (*status == '\0')
 			return error_set(error_r, "Sync answers for collection \"%s\" without a status", id);
@@ -445,8 +454,10 @@ void device_list(const struct device *device, const struct device_folder *folder
 	char **lines = mem_alloc_array(count, sizeof *lines);
 	device_folder_path(device, folder, &path);
 	for (const struct device_item *item = folder->items; item != NULL; item = item->next)
-		lines[at++] = mem_printf("%s: %s%s%s\n", buffer_string(&path), item->subject, item->read ? " read" : "",
-			item->flagged ? " flagged" : "");
+		lines[at++] = strcmp(item->subject, DEVICE_UNREADABLE) == 0
+			? mem_printf("%s: %s\n", buffer_string(&path), item->subject)
+			: mem_printf("%s: %s%s%s\n", buffer_string(&path), item->subject, item->read ? " read" : "",
+				item->flagged ? " flagged" : "");
 	qsort(lines, count, sizeof *lines, by_text);
 	for (size_t i = 0; i < count; i++) {
 		buffer_append_string(list_r, lines[i]);

@@ -29,6 +29,7 @@ struct device_folder {
 	unsigned filter;        /* FilterType last sent */
 	struct device_item *items;
 	bool more;              /* the last answer said MoreAvailable */
+	bool is_complete;       /* the device once had all that there was, as far as it knows */
 };
 
 struct device {
@@ -56,7 +57,10 @@ struct device_item *device_item_by_id(const struct device_folder *, const char *
 int device_apply(struct device *, const char *command, const struct wbxml_node *request,
 	const struct wbxml_node *answer, struct error *error_r);
 
-/* One line an item, sorted, "INBOX: subject read flagged", of all folders that are synchronised. */
+/* The subject of what the server could not read; its flags are nobody's. */
+#define DEVICE_UNREADABLE "(unreadable message)"
+
+/* One line an item, sorted, "INBOX: subject read flagged". */
 void device_list(const struct device *, const struct device_folder *, struct buffer *list_r);
 
 /* Text of a child, "" when missing. */

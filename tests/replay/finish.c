@@ -81,8 +81,8 @@ static int sync_folder(struct play *play, struct device *device, struct device_f
 		if (status != 1)
 			return error_set(error_r, "device %s: Sync of %s has status %d (%d)", device->name, folder->name, status,
 				status_of(root, AS_AIRSYNC_STATUS));
-		if (!is_first && !folder->more)
-			return 0;
+		if (!is_first && !folder->more && (commands_in(collection) == 0 || !device->misses))
+			return 0; /* a device that misses an answer may have got that one again: there may be more behind it */
 	}
 	return error_set(error_r, "device %s: Sync of %s does not come to an end", device->name, folder->name);
 }
@@ -257,7 +257,7 @@ int play_finish(struct play *play, struct error *error_r)
 
 	if (play->world->hub == NULL || !play->world->connector_is_up)
 		return error_set(error_r, "the transcript ends with a dead process");
-	if (hang_up_all(play, error_r) < 0 || nothing_is_left(play, error_r) < 0)
+	if (play_finish_pending(play, error_r) < 0 || hang_up_all(play, error_r) < 0 || nothing_is_left(play, error_r) < 0)
 		return -1;
 	for (size_t i = 0; i < play->device_count; i++)
 		if (is_looked_at(play, i) && sync_all(play, play->devices[i], &changes, error_r) < 0)

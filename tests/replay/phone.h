@@ -31,6 +31,11 @@ struct phone_request {
 struct phone_request *phone_request_create(struct device *, struct device *knower, const struct step *, size_t from,
 	struct arena *, struct error *error_r);
 struct phone_request *phone_request_copy(const struct phone_request *);
+/* What of a Sync request is still to be done after its answer: all of it, when there was none, or the collections that
+ * were told to retry. NULL: nothing. */
+struct phone_request *phone_request_rest(struct phone_request *, struct arena *);
+/* Whether the answer says "cannot now, come again", about the whole request. */
+bool phone_is_retry(struct phone_request *, struct arena *);
 void phone_request_free(struct phone_request **);
 
 /* Connects to the front in that net and sends; what came before is forgotten. */

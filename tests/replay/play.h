@@ -31,6 +31,7 @@ struct play {
 	size_t device_count;
 	struct phone_request *requests;  /* oldest first */
 	struct phone_request *consumed[DEVICES_MAX]; /* the last that was answered */
+	struct phone_request *pending[DEVICES_MAX];  /* was to be retried when the device took in what it got ("ends") */
 	unsigned writes;                 /* of processes that have ended */
 	struct buffer log;               /* lines since the last "log" step */
 	char unexpected[512];            /* the first error that was logged */
@@ -41,9 +42,11 @@ struct play {
 bool play_script(const struct script *, enum way, unsigned cut, bool *skipped_r, unsigned *writes_r,
 	struct buffer *failure_r);
 
-/* The steps of devices (play.c), and every step (steps.c). -1: it failed, and why. */
+/* The steps of devices (device_steps.c), and every step (steps.c). -1: it failed, and why. */
 int play_device_step(struct play *, const struct step *, struct error *error_r);
 int play_step(struct play *, const struct step *, struct error *error_r);
+/* What devices were told to retry is done now. */
+int play_finish_pending(struct play *, struct error *error_r);
 
 /* --- for the parts of a play ----------------------------------------------------------------------------------- */
 
@@ -59,6 +62,11 @@ void play_settle(struct play *);
 /* Sends a request of "POST Cmd=…" words and takes its answer in; root_r NULL: no body. -1: and why. */
 int play_exchange(struct play *, struct device *, const char *words, const struct wbxml_node **root_r,
 	struct error *error_r);
+void play_send_request(struct play *, struct phone_request *);
+void play_take_request(struct play *, struct phone_request *);
+struct phone_request *play_oldest(const struct play *, const struct device *);
+/* The device takes the answer in. -1: the server broke the protocol. */
+int play_apply(struct play *, struct phone_request *, struct error *error_r);
 /* Before a request: in the way "replayed", everything starts anew. */
 void play_before_request(struct play *);
 /* FolderSync and Sync of these folders, to their ends. */

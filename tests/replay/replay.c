@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Plays transcripts, all or those named, each in all ways: "replay [-w WAY] [-c WRITE] [FILE.rpl…]". */
+/* Plays transcripts, all or those named or made by chance: "replay [-w WAY] [-c WRITE] [-r FIRST-LAST] [FILE.rpl…]". */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/replay/chance.h"
 #include "tests/replay/play.h"
 
-enum { CUTS_MAX = 2000 };
+enum {
+	CUTS_MAX = 2000,
+	CHANCES = 6 /* transcripts by chance that "make check" plays; more are for a night */
+};
 
 struct choice {
 	int way;      /* -1: all */
@@ -47,27 +51,53 @@ static bool play_cuts(const struct script *script, enum way way, const struct ch
 	return passed;
 }
 
+static bool play_all_ways(const struct script *script, const struct choice *choice)
+{
+	unsigned before = played, writes;
+	bool passed = true;
+
+	for (int way = 0; passed && way < WAYS; way++) {
+		if (choice->way >= 0 && choice->way != way)
+			continue;
+		passed = way >= WAY_CUT ? play_cuts(script, (enum way)way, choice)
+			: play_one(script, (enum way)way, 0, &writes);
+	}
+	if (passed)
+		printf("PASS %s (%u plays)\n", script->path, played - before);
+	failed += !passed;
+	fflush(stdout);
+	return passed;
+}
+
 static void play_file(const char *path, const struct choice *choice)
 {
 	struct arena *arena = arena_create(0);
 	struct script script;
 	struct error error;
-	unsigned before = played, writes;
-	bool passed = script_read(path, arena, &script, &error) == 0;
 
-	if (!passed)
+	if (script_read(path, arena, &script, &error) == 0)
+		play_all_ways(&script, choice);
+	else {
 		printf("FAIL %s\n", error.text);
-	for (int way = 0; passed && way < WAYS; way++) {
-		if (choice->way >= 0 && choice->way != way)
-			continue;
-		passed = way >= WAY_CUT ? play_cuts(&script, (enum way)way, choice)
-			: play_one(&script, (enum way)way, 0, &writes);
-	}
-	if (passed)
-		printf("PASS %s (%u plays)\n", path, played - before);
-	else
 		failed++;
-	fflush(stdout);
+	}
+	arena_free(&arena);
+}
+
+static void play_chance(unsigned number, const struct choice *choice)
+{
+	struct arena *arena = arena_create(0);
+	struct buffer text = BUFFER_EMPTY;
+	struct script script;
+	struct error error;
+
+	chance_write(number, &text);
+	if (script_parse(arena_printf(arena, "chance-%u.rpl", number), buffer_string(&text), arena, &script, &error) < 0) {
+		printf("FAIL %s\n", error.text);
+		failed++;
+	} else if (!play_all_ways(&script, choice))
+		printf("The transcript:\n%s", buffer_string(&text));
+	buffer_release(&text);
 	arena_free(&arena);
 }
 
@@ -110,11 +140,15 @@ int main(int argc, char **argv)
 {
 	struct choice choice = {.way = -1};
 	const char *source = getenv("srcdir");
+	bool only_chance = false;
 	char folder[1000];
 	int option;
 
-	while ((option = getopt(argc, argv, "w:c:")) != -1)
+	unsigned first = 1, last = CHANCES;
+
+	while ((option = getopt(argc, argv, "w:c:r:")) != -1)
 		switch (option) {
+		case 'r': only_chance = sscanf(optarg, "%u-%u", &first, &last) == 2; break;
 		case 'w': choice.way = way_by_name(optarg); break;
 		case 'c': choice.cut = (unsigned)strtoul(optarg, NULL, 10); break;
 		default: return 2;
@@ -122,8 +156,10 @@ int main(int argc, char **argv)
 	snprintf(folder, sizeof folder, "%s/tests/replay", source == NULL ? "." : source);
 	for (int i = optind; i < argc; i++)
 		play_file(argv[i], &choice);
-	if (optind == argc)
+	if (optind == argc && !only_chance)
 		play_folder(folder, &choice);
+	for (unsigned number = first; optind == argc && number <= last; number++)
+		play_chance(number, &choice);
 	printf("%u plays, %u transcripts failed\n", played, failed);
 	return failed != 0;
 }

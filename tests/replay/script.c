@@ -109,6 +109,19 @@ struct step *step_of(const char *text, struct arena *arena)
 	return step;
 }
 
+int script_parse(const char *path, const char *text, struct arena *arena, struct script *script_r,
+	struct error *error_r)
+{
+	FILE *file = fmemopen((char *)text, strlen(text), "r");
+
+	*script_r = (struct script){.path = path};
+	if (file == NULL)
+		return error_set(error_r, "%s: %s", path, strerror(errno));
+	int result = read_steps(file, arena, script_r, error_r);
+	fclose(file);
+	return result;
+}
+
 /* --- words ----------------------------------------------------------------------------------------------------- */
 
 const char *word_unquote(const char *word, struct arena *arena)

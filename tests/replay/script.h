@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A transcript (*.rpl), as tests/replay/README describes it: one step a line, "#" comments, and a block between "<<" at
- * the end of a line and a line ">>", which belongs to the step. Words are divided by blanks; "…" holds blanks together,
- * anywhere in a word; a value may be a list with commas.
+ * the end of a line and a line ">>", which belongs to the step. Words are divided by blanks; "…" holds blanks
+ * together, anywhere in a word; a value may be a list with commas.
  */
 #ifndef BELFRY_TESTS_REPLAY_SCRIPT_H
 #define BELFRY_TESTS_REPLAY_SCRIPT_H
@@ -29,6 +29,8 @@ struct script {
 
 /* Everything lives in the arena. -1 with error_r. */
 int script_read(const char *path, struct arena *, struct script *script_r, struct error *error_r);
+/* From memory; path is its name. */
+int script_parse(const char *path, const char *text, struct arena *, struct script *script_r, struct error *error_r);
 
 /* One line as a step of its own. */
 struct step *step_of(const char *text, struct arena *);
