@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "connectors/contract.h"
 #include "lib/core/log.h"
@@ -22,6 +22,17 @@ void daemon_refuse(const struct error *error)
 {
 	log_error(LOG_CONNECTOR, "%s", error->text);
 	exit(CONNECTOR_EXIT_CONFIG);
+}
+
+/* A session is a descriptor, and the usual soft limit is 1024. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 void daemon_protect(void)
@@ -57,6 +68,7 @@ void daemon_start(struct daemon *daemon_r)
 			CONNECTOR_LISTEN_FD);
 		daemon_refuse(&error);
 	}
+	raise_descriptors();
 	fcntl(CONNECTOR_LISTEN_FD, F_SETFL, fcntl(CONNECTOR_LISTEN_FD, F_GETFL) | O_NONBLOCK);
 	fcntl(CONNECTOR_LISTEN_FD, F_SETFD, FD_CLOEXEC);
 	*daemon_r = (struct daemon){.loop = loop_create()};
