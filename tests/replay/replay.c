@@ -11,7 +11,7 @@
 
 enum {
 	CUTS_MAX = 2000,
-	CHANCES = 6 /* transcripts by chance that "make check" plays; more are for a night */
+	CHANCES = 3 /* transcripts by chance that "make check" plays; more are for a night */
 };
 
 struct choice {
