@@ -161,10 +161,11 @@ class Belfry:
 
     # phones
 
-    def phone(self, user="alice", **arguments):
-        """A Phone of this user that trusts the test CA."""
-        phone = Phone("localhost", self.port, user,
-                      self.dovecot.password_of(user),
-                      tls=tls_context(self.certificates.ca), **arguments)
+    def phone(self, user="alice", kind=Phone, **arguments):
+        """A Phone (kind: a class of them) of this user that trusts the test
+        CA."""
+        phone = kind("localhost", self.port, user,
+                     self.dovecot.password_of(user),
+                     tls=tls_context(self.certificates.ca), **arguments)
         self.phones.append(phone)
         return phone
