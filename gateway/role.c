@@ -18,7 +18,8 @@
 
 enum {
 	IDLE_LOOK_MS = 50,      /* how often a drained role looks whether everybody has gone */
-	DRAIN_EXTRA_MS = 1000   /* for the last answers to leave */
+	DRAIN_EXTRA_MS = 1000,  /* for the last answers to leave */
+	TIDY_MS = 60000         /* how often memory that a storm has left is given back */
 };
 
 struct role {
@@ -28,7 +29,7 @@ struct role {
 	struct link *rein;
 	role_ended *ended;
 	void *data;
-	struct timer look;
+	struct timer look, tidy;
 	int64_t drained_at_ms; /* at the latest */
 };
 
@@ -98,6 +99,14 @@ static void lost(struct link *link, const char *why, void *owner)
 
 static const struct link_events rein_events = {.received = received, .lost = lost};
 
+static void tidy(struct timer *timer)
+{
+	struct role *role = container_of(timer, struct role, tidy);
+
+	mem_give_back();
+	timer_start(role->loop, &role->tidy, TIDY_MS, tidy);
+}
+
 /* --- start and stop --------------------------------------------------------------------------------------------- */
 
 struct role *role_create(enum role_kind kind, unsigned number, const struct role_settings *settings,
@@ -121,6 +130,7 @@ int role_start(struct role *role, struct net *net, struct stream *rein, role_end
 	role->ended = ended;
 	role->data = data;
 	role->rein = link_create(rein, &rein_events, role);
+	timer_start(role->loop, &role->tidy, TIDY_MS, tidy);
 	return role->ops->start(role->instance, net, error_r);
 }
 
@@ -131,8 +141,10 @@ void role_free(struct role **owner)
 	if (role == NULL)
 		return;
 	*owner = NULL;
-	if (role->loop != NULL)
+	if (role->loop != NULL) {
 		timer_stop(role->loop, &role->look);
+		timer_stop(role->loop, &role->tidy);
+	}
 	link_close(&role->rein);
 	role->ops->free(role->instance);
 	free(role);

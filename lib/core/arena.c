@@ -7,14 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/core/mem.h"
 
-enum { ARENA_BLOCK_BYTES = 4000, ARENA_ALIGN = 16 };
+enum { ARENA_BLOCK_BYTES = 4064, ARENA_ALIGN = 16, ARENA_PAGE_BYTES = 4096 }; /* 4064: a page with its header */
 
 struct block {
 	struct block *next;
 	size_t size, used;
+	size_t mapped; /* bytes of whole pages; 0: from the heap */
 	_Alignas(ARENA_ALIGN) char bytes[];
 };
 
@@ -25,13 +27,45 @@ struct arena {
 	ProtobufCAllocator protobuf;
 };
 
+/*
+ * Blocks of a page and more are pages of their own and go back to the system at once: taken from the heap, thousands of
+ * requests at a time would leave what is long-lived (streams, held requests) scattered over all the memory that the
+ * storm needed, and none of that could be given back. Sanitizers want to see each block, so they get heap.
+ */
+static struct block *block_map(size_t length)
+{
+	size_t pages = (length + ARENA_PAGE_BYTES - 1) & ~(size_t)(ARENA_PAGE_BYTES - 1);
+	struct block *block = MAP_FAILED;
+
+#ifndef BELFRY_SANITIZERS
+	if (length >= ARENA_PAGE_BYTES)
+		block = mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+#endif
+	if (block == MAP_FAILED) /* the kernel counts mappings, too */
+		return NULL;
+	block->mapped = pages;
+	block->size = pages - sizeof *block;
+	return block;
+}
+
 static struct block *block_create(struct block *next, size_t size)
 {
-	struct block *block = mem_alloc(sizeof *block + size);
+	struct block *block = block_map(sizeof *block + size);
 
+	if (block == NULL) {
+		block = mem_alloc(sizeof *block + size);
+		block->size = size;
+	}
 	block->next = next;
-	block->size = size;
 	return block;
+}
+
+static void block_free(struct block *block)
+{
+	if (block->mapped != 0)
+		munmap(block, block->mapped);
+	else
+		free(block);
 }
 
 static void *protobuf_alloc(void *data, size_t size)
@@ -60,7 +94,7 @@ void arena_free(struct arena **arena)
 		return;
 	for (struct block *block = (*arena)->newest, *next; block != NULL; block = next) {
 		next = block->next;
-		free(block);
+		block_free(block);
 	}
 	free(*arena);
 	*arena = NULL;

@@ -2,11 +2,15 @@
 /* Allocation that never returns NULL. */
 #include "lib/core/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What the heap may keep for the next requests: fewer page faults for a few MB. */
+enum { MEM_FREE_KEPT_BYTES = 2 * 1024 * 1024 };
 
 static void *checked(void *memory, size_t size)
 {
@@ -61,6 +65,14 @@ char *mem_printf(const char *format, ...)
 	int length = vasprintf(&text, format, args);
 	va_end(args);
 	return checked(length < 0 ? NULL : text, 1);
+}
+
+void mem_give_back(void)
+{
+	struct mallinfo2 heap = mallinfo2();
+
+	if (heap.fordblks > MEM_FREE_KEPT_BYTES && heap.fordblks > heap.uordblks / 8)
+		malloc_trim(0);
 }
 
 void mem_wipe(void *bytes, size_t length)

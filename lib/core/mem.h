@@ -16,6 +16,9 @@ char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t length);
 void *mem_dup(const void *bytes, size_t length);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* After a storm (thousands of requests at a time) much of the heap is free and still ours: gives it back to the system.
+ * Does nothing while little is free; takes some milliseconds otherwise. */
+void mem_give_back(void);
 /* Overwrites a secret so that the compiler cannot leave it out. */
 void mem_wipe(void *bytes, size_t length);
 

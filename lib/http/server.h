@@ -30,7 +30,8 @@ enum {
 	HTTP_RATE_MIN_BYTES = 8 * 1024,    /* … and must have moved so far (or be done): GPRS moves ten times as much */
 	HTTP_LINGER_MS = 2000,             /* after a refusal, what the phone still sends is thrown away, lest a TCP reset
 	                                      overtakes the answer */
-	HTTP_IDLE_SAFE_MS = 5000,          /* a connection idle for less is not closed to make room for a newcomer */
+	HTTP_IDLE_SAFE_MS = 30000,         /* a connection idle for less is not closed to make room for a newcomer: its phone
+	                                      is between a Sync and a Ping */
 	HTTP_BODIES_MAX = 256 * 1024 * 1024, /* of all requests under way; over it a request with a body is told 503 */
 	HTTP_OVERFLOW_MAX = 256,           /* connections over the maximum that are told 503; more are closed unheard */
 	HTTP_OVERFLOW_TIMEOUT_MS = 5000,   /* they get less time, so that the next can be told */

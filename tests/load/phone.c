@@ -384,6 +384,8 @@ void phone_go_on(struct phone *phone)
 
 void phone_stop(struct phone *phone)
 {
+	if (phone->settings == NULL) /* never started */
+		return;
 	stream_close(&phone->stream);
 	timer_stop(phone->settings->loop, &phone->again);
 	phone->state = PHONE_OFF;

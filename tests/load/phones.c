@@ -307,7 +307,9 @@ static void obey(const char *line)
 {
 	unsigned wanted, gap_ms = 0;
 
-	if (strcmp(line, "hold") == 0) {
+	if (load.task != IDLE && strcmp(line, "quit") != 0) {
+		fprintf(stderr, "%s: one thing at a time\n", line);
+	} else if (strcmp(line, "hold") == 0) {
 		hold(HOLDING);
 	} else if (strcmp(line, "visit") == 0) {
 		hold(VISITING);
