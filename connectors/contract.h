@@ -42,7 +42,8 @@
  * Survey reads its position before it lists, so that a change in between shows again the next time. present is
  * everything there within the filter; flags that have not changed since since_token MAY be left out.
  * Fetch answers in the order asked; an item that is gone is NOT_FOUND, one that cannot be read BAD_ITEM: neither
- * spoils the others. Bodies over CONNECTOR_INLINE_MAX travel as the frame's descriptor: an unlinked file or memfd.
+ * spoils the others. Bodies over CONNECTOR_INLINE_MAX travel as the frame's descriptor: an unlinked file or memfd. It
+ * goes to the device as it is, so it MUST be UTF-8 without characters that XML 1.0 forbids, whatever the mail has.
  * Apply gives one status an operation; an item that is gone already is NOT_FOUND.
  *
  * --- the watch half ---

@@ -8,12 +8,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "connectors/contract.h"
 #include "connectors/mail/date.h"
 #include "connectors/mail/header.h"
+#include "connectors/mail/text_file.h"
 #include "lib/core/mem.h"
 #include "lib/core/utf8.h"
 
@@ -35,21 +35,20 @@ static void item_release(struct fetch_item *item)
 	item->fd = -1;
 }
 
-/* A new memfd with these bytes; -1: the limit of descriptors. */
-static int memfd_of(const uint8_t *bytes, size_t length)
+/* The body as a file; -1: there is none to be had. */
+static int file_of(const Belfry__Connector__Body *body)
 {
-	int fd = memfd_create("body", MFD_CLOEXEC);
+	struct text_file file;
 
-	while (fd >= 0 && length > 0) {
-		ssize_t written = write(fd, bytes, length);
-		if (written <= 0) {
-			close(fd);
-			return -1;
-		}
-		bytes += written;
-		length -= (size_t)written;
+	if (text_file_create(&file) < 0)
+		return -1;
+	text_file_append(&file, (const char *)body->data.data, body->data.len);
+	text_file_end(&file);
+	if (file.failed) {
+		close(file.fd);
+		return -1;
 	}
-	return fd;
+	return file.fd;
 }
 
 void fetch_item_end(struct fetch_item *item)
@@ -59,7 +58,7 @@ void fetch_item_end(struct fetch_item *item)
 	item->is_ready = true;
 	if (body == NULL || body->data.len <= CONNECTOR_INLINE_MAX)
 		return;
-	item->fd = memfd_of(body->data.data, body->data.len);
+	item->fd = file_of(body);
 	if (item->fd < 0) {
 		body->truncated = true;
 		body->data.len = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Large mails: their structure, then only the texts that are wanted, or the octets piece by piece into a memfd. */
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "connectors/imap/structure.h"
 #include "connectors/imap/worker_fetch.h"
+#include "connectors/mail/text_file.h"
 
 struct large {
 	struct fetch_item *item;
@@ -13,8 +13,7 @@ struct large {
 	struct body_plan plan;
 	const char *section;         /* of the part that is being loaded */
 	struct mime_part *loading;
-	int fd;                      /* where octets go */
-	bool failed;                 /* could not be written */
+	struct text_file file;       /* where octets go */
 	uint64_t got;                /* octets of the last piece */
 };
 
@@ -118,15 +117,7 @@ static void read_octets(struct large *large, struct imap_text name, struct imap_
 	if (token.kind != IMAP_LITERAL)
 		return;
 	large->got = token.text.length;
-	while (token.text.length > 0) {
-		ssize_t written = write(large->fd, token.text.bytes, token.text.length);
-		if (written <= 0) {
-			large->failed = true;
-			return;
-		}
-		token.text.bytes += written;
-		token.text.length -= (size_t)written;
-	}
+	text_file_append(&large->file, token.text.bytes, token.text.length);
 }
 
 static void hear_octets(const struct imap_response *response, void *data)
@@ -147,7 +138,7 @@ static enum session_answer load_octets(struct session *session, struct large *la
 		if (session_await(session, hear_octets, large, error_r) == SESSION_LOST)
 			return SESSION_LOST;
 		*loaded_r += large->got;
-	} while (large->got > 0 && !large->failed && *loaded_r < wanted);
+	} while (large->got > 0 && !large->file.failed && *loaded_r < wanted);
 	return SESSION_OK;
 }
 
@@ -163,13 +154,17 @@ static enum session_answer fill_mime(struct session *session, struct large *larg
 	body->truncated = wanted < size;
 	if (wanted == 0)
 		return SESSION_OK;
-	large->fd = memfd_create("mime", MFD_CLOEXEC);
-	if (large->fd < 0 || load_octets(session, large, wanted, &loaded, error_r) == SESSION_LOST)
-		return large->fd < 0 ? SESSION_OK : SESSION_LOST;
+	if (text_file_create(&large->file) < 0) {
+		body->truncated = true;
+		return SESSION_OK;
+	}
+	if (load_octets(session, large, wanted, &loaded, error_r) == SESSION_LOST)
+		return SESSION_LOST;
+	text_file_end(&large->file);
 	body->full_size = wanted < size ? size : loaded;
-	body->truncated = wanted < size || large->failed;
+	body->truncated = wanted < size || large->file.failed;
 	body->in_descriptor = true;
-	large->item->fd = large->fd;
+	large->item->fd = large->file.fd;
 	return SESSION_OK;
 }
 
@@ -179,7 +174,7 @@ enum session_answer fetch_large(struct fetch *fetch, struct fetch_item *item, st
 {
 	struct session *session = fetch->call->session;
 	struct board *board = fetch->call->board;
-	struct large large = {.item = item, .fd = -1};
+	struct large large = {.item = item, .file.fd = -1};
 	enum session_answer answer;
 
 	board_write(board, BOARD_FETCHING, session->validity, item->id);
@@ -191,8 +186,8 @@ enum session_answer fetch_large(struct fetch *fetch, struct fetch_item *item, st
 	else
 		answer = load_texts(session, &large, error_r);
 	if (answer == SESSION_LOST) {
-		if (large.fd >= 0)
-			close(large.fd);
+		if (large.file.fd >= 0)
+			close(large.file.fd);
 		return SESSION_LOST;
 	}
 	board_write(board, BOARD_PARSING, session->validity, item->id);

@@ -175,45 +175,13 @@ void wbxml_writer_text_open(struct wbxml_writer *writer)
 	written(writer, at);
 }
 
-/* The bytes of the piece that complete the character which the last piece began; returns how many they are. */
-static size_t complete_tail(struct wbxml_writer *writer, const char *text, size_t length)
-{
-	char character[4];
-	size_t taken = 0, have = writer->tail_length;
-
-	memcpy(character, writer->tail, have);
-	while (taken < length && utf8_incomplete_tail(character, have) == have)
-		character[have++] = text[taken++];
-	if (utf8_incomplete_tail(character, have) == have) {
-		memcpy(writer->tail, character, have);
-		writer->tail_length = (uint8_t)have;
-		return taken;
-	}
-	/* The last byte may be no part of it at all, and begin the next one. */
-	if (utf8_character(character, have) < 0) {
-		have--;
-		taken--;
-	}
-	utf8_append_xml(writer->out, character, have);
-	writer->tail_length = 0;
-	return taken;
-}
-
 void wbxml_writer_text_piece(struct wbxml_writer *writer, const char *text, size_t length)
 {
-	size_t taken = writer->tail_length != 0 ? complete_tail(writer, text, length) : 0;
-
-	if (writer->tail_length != 0)
-		return;
-	size_t tail = utf8_incomplete_tail(text + taken, length - taken);
-	utf8_append_xml(writer->out, text + taken, length - taken - tail);
-	memcpy(writer->tail, text + length - tail, tail);
-	writer->tail_length = (uint8_t)tail;
+	utf8_pieces_append_xml(&writer->pieces, writer->out, text, length);
 }
 
 void wbxml_writer_text_close(struct wbxml_writer *writer)
 {
-	utf8_append_xml(writer->out, writer->tail, writer->tail_length);
-	writer->tail_length = 0;
+	utf8_pieces_end_xml(&writer->pieces, writer->out);
 	buffer_append_byte(writer->out, '\0');
 }

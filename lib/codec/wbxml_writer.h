@@ -19,6 +19,7 @@
 
 #include "lib/codec/wbxml.h"
 #include "lib/core/buffer.h"
+#include "lib/core/utf8.h"
 
 struct wbxml_writer {
 	struct buffer *out;
@@ -26,8 +27,7 @@ struct wbxml_writer {
 	unsigned depth;
 	uint16_t pending;   /* a started element that is not written yet: whether it gets content is not known; 0: none */
 	uint8_t page;
-	uint8_t tail_length;
-	char tail[3];       /* an incomplete character at the end of a text piece */
+	struct utf8_pieces pieces;
 };
 
 /* Appends the header to the buffer. */

@@ -155,3 +155,45 @@ size_t utf8_incomplete_tail(const char *bytes, size_t length)
 	}
 	return 0;
 }
+
+/* The bytes of the piece that complete the character which the last piece began; returns how many they are. */
+static size_t complete_tail(struct utf8_pieces *pieces, struct buffer *buffer, const char *bytes, size_t length)
+{
+	char character[4];
+	size_t taken = 0, have = pieces->tail_length;
+
+	memcpy(character, pieces->tail, have);
+	while (taken < length && utf8_incomplete_tail(character, have) == have)
+		character[have++] = bytes[taken++];
+	if (utf8_incomplete_tail(character, have) == have) {
+		memcpy(pieces->tail, character, have);
+		pieces->tail_length = (uint8_t)have;
+		return taken;
+	}
+	/* The last byte may be no part of it at all, and begin the next one. */
+	if (utf8_character(character, have) < 0) {
+		have--;
+		taken--;
+	}
+	utf8_append_xml(buffer, character, have);
+	pieces->tail_length = 0;
+	return taken;
+}
+
+void utf8_pieces_append_xml(struct utf8_pieces *pieces, struct buffer *buffer, const char *bytes, size_t length)
+{
+	size_t taken = pieces->tail_length != 0 ? complete_tail(pieces, buffer, bytes, length) : 0;
+
+	if (pieces->tail_length != 0)
+		return;
+	size_t tail = utf8_incomplete_tail(bytes + taken, length - taken);
+	utf8_append_xml(buffer, bytes + taken, length - taken - tail);
+	memcpy(pieces->tail, bytes + length - tail, tail);
+	pieces->tail_length = (uint8_t)tail;
+}
+
+void utf8_pieces_end_xml(struct utf8_pieces *pieces, struct buffer *buffer)
+{
+	utf8_append_xml(buffer, pieces->tail, pieces->tail_length);
+	pieces->tail_length = 0;
+}

@@ -27,4 +27,15 @@ void utf8_append_xml(struct buffer *, const char *bytes, size_t length);
 /* How many bytes at the end begin a character that is not complete (0 to 3): they belong to the next piece. */
 size_t utf8_incomplete_tail(const char *bytes, size_t length);
 
+/* Text that comes in pieces, cut anywhere. Begins as {0}. */
+struct utf8_pieces {
+	char tail[3];       /* an incomplete character at the end of the last piece */
+	uint8_t tail_length;
+};
+
+/* utf8_append_xml() of one more piece; its incomplete tail waits for the next. */
+void utf8_pieces_append_xml(struct utf8_pieces *, struct buffer *, const char *bytes, size_t length);
+/* No more comes: what still waits is no character. */
+void utf8_pieces_end_xml(struct utf8_pieces *, struct buffer *);
+
 #endif
