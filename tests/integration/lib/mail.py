@@ -37,3 +37,10 @@ def deliver_lmtp(address, users, mail, sender=SENDER):
         refused = client.sendmail(sender, users, mail.as_bytes())
     if refused:
         raise AssertionError("LMTP refused %s" % refused)
+
+
+def mail_octets(subject, body=b"Hello.\r\n", headers=b""):
+    return (b"From: Sender <sender@elsewhere.example>\r\n"
+            b"To: alice@example.org\r\nSubject: " + subject.encode()
+            + b"\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+            + headers + b"\r\n" + body)

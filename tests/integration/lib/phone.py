@@ -328,10 +328,18 @@ class Phone:
     @staticmethod
     def sync_options(filter_type=0, body_type=BODY_TEXT, truncation=20480,
                      mime_support=0):
+        preference = [("Type", body_type)]
+        if truncation is not None:
+            preference.append(("TruncationSize", truncation))
         return ("Options", ("FilterType", filter_type),
                 ("MIMESupport", mime_support),
-                ("AirSyncBase:BodyPreference", ("Type", body_type),
-                 ("TruncationSize", truncation)))
+                ("AirSyncBase:BodyPreference", *preference))
+
+    @classmethod
+    def mime_options(cls, truncation=None):
+        """All mails in MIME."""
+        return cls.sync_options(body_type=BODY_MIME, truncation=truncation,
+                                mime_support=2)
 
     def sync(self, folder_ids, commands=None, window=100, options=None,
              get_changes=1, lose=False, extra=()):
