@@ -476,7 +476,9 @@ class Workers(Daemons):
             self.assertEqual(front.ask(True, list={})["status"], OK)
             pid, = wait_for_workers(daemon, 1)
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: pid not in daemon.workers(), "it to be gone")
+            # reaped: the daemon has seen it
+            wait_until(lambda: not os.path.exists("/proc/%d" % pid),
+                       "it to be gone")
         self.assertEqual(front.ask(True, list={})["status"], OK)
 
     def test_a_worker_that_hangs_costs_its_request_only(self):

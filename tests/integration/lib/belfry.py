@@ -107,9 +107,7 @@ class Belfry:
 
     def stop(self):
         """Stop, and raise when a sanitizer or an assertion spoke."""
-        for phone in self.phones:
-            phone.close()
-        self.phones = []
+        self.close_phones()
         if self.process is None:
             return
         status = self.process.stop()
@@ -160,6 +158,12 @@ class Belfry:
         return argv + (["--"] + list(wrapped) if wrapped else [])
 
     # phones
+
+    def close_phones(self):
+        """Their kept connections: each would take a place in the front."""
+        for phone in self.phones:
+            phone.close()
+        self.phones = []
 
     def phone(self, user="alice", kind=Phone, **arguments):
         """A Phone (kind: a class of them) of this user that trusts the test

@@ -51,6 +51,7 @@ class House(unittest.TestCase):
 
     def setUp(self):
         self.user = self.next_user()
+        self.addCleanup(self.belfry.close_phones)
 
     def phone_of(self, user=None, **arguments):
         """A phone that knows its folders, and nothing in them."""
