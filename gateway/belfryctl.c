@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * belfryctl: asks the hub over its control socket (gateway/hub_control.h) and shows the answer as text or JSON.
+ * belfryctl: asks the hub over its control socket (gateway/hub/control.h) and shows the answer as text or JSON.
  * Exit status: 0 done, 1 the hub said no, 2 wrong usage, 3 the hub cannot be reached.
  */
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "gateway/hub_control.h"
+#include "gateway/hub/control.h"
 #include "lib/core/buffer.h"
 #include "lib/core/mem.h"
 

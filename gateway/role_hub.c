@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/hub.h"
+#include "gateway/hub/hub.h"
 #include "gateway/role_internal.h"
 #include "gateway/service/store_open.h"
 #include "lib/core/mem.h"

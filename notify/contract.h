@@ -29,6 +29,9 @@ struct notice {
 	uint32_t slot, generation;
 };
 
+/* The notice as the front is told it that holds the request; points into the notice. */
+Belfry__Role__Wake notice_wake(const struct notice *);
+
 struct notifier {
 	const char *name;            /* as in Park.kind */
 	void (*ring)(const struct notice *);

@@ -7,7 +7,4 @@
 
 extern const struct notifier notifier_ping;
 
-/* The notice as the front is told it; points into the notice. */
-Belfry__Role__Wake ping_wake(const struct notice *);
-
 #endif

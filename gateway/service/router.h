@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The rules of routing, without any state: a change is a hint, a push is a difference of positions. The hub
- * (gateway/hub_route.c) applies them to its park table.
+ * (gateway/hub/route.c) applies them to its park table.
  */
 #ifndef BELFRY_GATEWAY_SERVICE_ROUTER_H
 #define BELFRY_GATEWAY_SERVICE_ROUTER_H

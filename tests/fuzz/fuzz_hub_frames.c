@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/hub.h"
+#include "gateway/hub/hub.h"
 #include "gateway/service/store_memory.h"
 #include "lib/core/log.h"
 #include "lib/ipc/link.h"

@@ -12,7 +12,7 @@
 #include "connectors/null/mailbox.h"
 #include "gateway/activesync/activesync.h"
 #include "gateway/front.h"
-#include "gateway/hub.h"
+#include "gateway/hub/hub.h"
 #include "gateway/service/store_memory.h"
 #include "tests/replay/cable.h"
 

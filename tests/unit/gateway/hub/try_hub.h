@@ -3,7 +3,7 @@
 #ifndef BELFRY_TRY_HUB_H
 #define BELFRY_TRY_HUB_H
 
-#include "gateway/hub_internal.h"
+#include "gateway/hub/internal.h"
 #include "gateway/service/store_memory.h"
 
 enum { TRY_MESSAGES = 4096, TRY_STANDS = 4096, TRY_CHECKS = 64 };

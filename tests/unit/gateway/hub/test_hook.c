@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "gateway/hub_hook.h"
+#include "gateway/hub/hook.h"
 #include "lib/model/hint_spool.h"
-#include "tests/unit/gateway/try_hub.h"
+#include "tests/unit/gateway/hub/try_hub.h"
 
 #define ALICE "alice@example.org"
 #define INBOX "INBOX"

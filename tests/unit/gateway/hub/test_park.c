@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/hub_park.h"
+#include "gateway/hub/park.h"
 
 static struct position at(uint32_t next)
 {

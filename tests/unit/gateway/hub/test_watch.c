@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/gateway/try_hub.h"
+#include "tests/unit/gateway/hub/try_hub.h"
 
 #define ALICE "alice@example.org"
 #define INBOX "INBOX"

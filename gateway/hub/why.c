@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "gateway/hub_control.h"
-#include "gateway/hub_internal.h"
+#include "gateway/hub/control.h"
+#include "gateway/hub/internal.h"
 
 enum { SENTENCE_MAX = 400 };
 

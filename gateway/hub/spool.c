@@ -2,7 +2,7 @@
 /* The spool: hints that hooks left while nobody listened. It is in memory (tmpfs), so that a look does not wait for a disk. */
 #include <stdlib.h>
 
-#include "gateway/hub_hook.h"
+#include "gateway/hub/hook.h"
 #include "lib/core/mem.h"
 #include "lib/model/hint_spool.h"
 

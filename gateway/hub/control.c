@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The control socket: belfryctl's requests and their answers. */
-#include "gateway/hub_control.h"
+#include "gateway/hub/control.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/hub_internal.h"
+#include "gateway/hub/internal.h"
 #include "gateway/service/user.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"

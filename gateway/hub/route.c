@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/hub_internal.h"
+#include "gateway/hub/internal.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
-#include "notify/ping.h"
 
 enum { SWEEP_TURNS = 30 }; /* each park is looked at this often, in s, for its expiry */
 
@@ -291,7 +290,7 @@ static void answer_at_once(struct parking *parking, Belfry__Role__WakeReason rea
 		.change_id = news.id, .source = news.source, .happened_us = news.happened_us,
 		.slot = park->slot, .generation = park->generation,
 	};
-	Belfry__Role__Wake wake = ping_wake(&notice);
+	Belfry__Role__Wake wake = notice_wake(&notice);
 
 	hub->counters.changed_at_once++;
 	hub_note(hub, &(struct hub_event){

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/hub_hook.h"
-#include "gateway/hub_names.h"
+#include "gateway/hub/hook.h"
+#include "gateway/hub/names.h"
 #include "gateway/service/user.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"

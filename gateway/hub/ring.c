@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A ring of events, each in one piece of memory with its strings behind it. */
-#include "gateway/hub_ring.h"
+#include "gateway/hub/ring.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Role hub: start, stop, and what all its parts need. */
-#include "gateway/hub.h"
+#include "gateway/hub/hub.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "gateway/hub_internal.h"
+#include "gateway/hub/internal.h"
 #include "lib/core/mem.h"
 
 uint64_t hub_now_us(const struct hub *hub)

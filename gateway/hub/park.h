@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The park table of one connector instance, as plain memory: which principals wait, in which positions, and where the
- * backend stands. It knows no link, no timer and no policy; gateway/hub_route.c decides.
+ * backend stands. It knows no link, no timer and no policy; gateway/hub/route.c decides.
  *
  * Small is what matters here: a user with one parked device costs at most PARK_BYTES, and PARK_COLLECTION_BYTES for
  * each collection, all of ours included (design.md section 5.9; test_hub_park asserts it). So collection names are

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/hub_hook.h"
+#include "gateway/hub/hook.h"
 #include "gateway/service/user.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The park table: users, their cells, their parks, and the interned names of collections. */
-#include "gateway/hub_park.h"
+#include "gateway/hub/park.h"
 
 #include <assert.h>
 #include <stdlib.h>

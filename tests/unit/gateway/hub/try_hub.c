@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The world around a hub under test. */
-#include "tests/unit/gateway/try_hub.h"
+#include "tests/unit/gateway/hub/try_hub.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/hub_internal.h"
+#include "gateway/hub/internal.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 

@@ -3,9 +3,9 @@
 #ifndef BELFRY_GATEWAY_HUB_INTERNAL_H
 #define BELFRY_GATEWAY_HUB_INTERNAL_H
 
-#include "gateway/hub.h"
-#include "gateway/hub_park.h"
-#include "gateway/hub_ring.h"
+#include "gateway/hub/hub.h"
+#include "gateway/hub/park.h"
+#include "gateway/hub/ring.h"
 #include "gateway/service/calls.h"
 #include "gateway/service/lock.h"
 #include "gateway/service/router.h"
@@ -14,7 +14,7 @@
 #include "lib/core/log.h"
 #include "lib/ipc/role.pb-c.h"
 
-/* --- a front (hub_front.c) and its questions to the store (hub_records.c) --------------------------------------- */
+/* --- a front (front.c) and its questions to the store (records.c) --------------------------------------- */
 
 struct hub_question;
 
@@ -30,7 +30,7 @@ struct hub_front {
 	struct hub_question *questions, *transactions;
 };
 
-/* --- an instance and its users (hub_watch.c) -------------------------------------------------------------------- */
+/* --- an instance and its users (watch.c) -------------------------------------------------------------------- */
 
 struct hub_instance {
 	struct hub *hub;
@@ -124,23 +124,23 @@ struct hub_instance *hub_instance_find(struct hub *, const char *name);
 /* The user's entry in whichever instance; NULL: nobody waits, or waited just now. */
 struct park_user *hub_user_find(struct hub *, const char *user, struct hub_instance **instance_r);
 
-/* hub_front.c */
+/* front.c */
 int hub_fronts_start(struct hub *, struct error *error_r);
 void hub_fronts_stop(struct hub *);
 void hub_front_close(struct hub_front *, const char *why);
 void hub_fronts_trace(struct hub *, const Belfry__Role__Trace *);
 void hub_front_answer(struct hub_front *, uint64_t id, Belfry__Role__FromHub *);
 
-/* hub_trace.c: what is being traced, for a front that comes later. */
+/* trace.c: what is being traced, for a front that comes later. */
 void hub_traces_each(const struct hub *, void (*each)(struct hub_front *, const Belfry__Role__Trace *), struct hub_front *);
 
-/* hub_records.c: messages are the callee's to free. */
+/* records.c: messages are the callee's to free. */
 void hub_records_begin(struct hub_front *, Belfry__Role__ToHub *);
 void hub_records_commit(struct hub_front *, Belfry__Role__ToHub *);
 void hub_records_release(struct hub_front *, uint64_t transaction);
 void hub_records_front_gone(struct hub_front *);
 
-/* hub_route.c */
+/* route.c */
 void hub_route_park(struct hub_front *, const Belfry__Role__ToHub *);
 void hub_route_unpark(struct hub_front *, const Belfry__Role__Unpark *);
 void hub_route_front_gone(struct hub_front *);
@@ -156,7 +156,7 @@ void hub_route_learn(struct hub_instance *, struct park_user *, const char *coll
 void hub_route_wake_differing(struct hub_instance *, struct park_user *, const struct hub_news *);
 void hub_route_committed(struct hub *, const char *user);
 
-/* hub_watch.c */
+/* watch.c */
 void hub_instances_start(struct hub *);
 void hub_instances_stop(struct hub *);
 bool hub_instance_is_up(const struct hub_instance *);
@@ -177,7 +177,7 @@ struct hub_name_list {
 };
 void hub_name_add(uint32_t collection, void *list);
 
-/* hub_check.c */
+/* check.c */
 struct hub_busy *hub_user_busy(struct hub_instance *, struct park_user *);
 void hub_user_busy_end(struct park_user *);
 /* A park has come or gone: the user may linger and then go. */
@@ -192,7 +192,7 @@ const char *hub_status_word(Belfry__Connector__Status);
 void hub_note_answer(struct hub_instance *, const struct park_user *, enum hub_event_kind, const char *collection,
 	const char *source, const char *text);
 
-/* hub_hook.c, hub_control.c */
+/* hook.c, control.c */
 int hub_hooks_start(struct hub *, struct error *error_r);
 void hub_hooks_stop(struct hub *);
 int hub_control_start(struct hub *, struct error *error_r);

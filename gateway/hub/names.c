@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A thread that asks the system for names of uids; questions and answers pass over a socket pair. */
-#include "gateway/hub_names.h"
+#include "gateway/hub/names.h"
 
 #include <errno.h>
 #include <fcntl.h>

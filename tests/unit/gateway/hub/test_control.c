@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "gateway/hub_control.h"
-#include "tests/unit/gateway/try_hub.h"
+#include "gateway/hub/control.h"
+#include "tests/unit/gateway/hub/try_hub.h"
 
 #define ALICE "alice@example.org"
 #define INBOX "INBOX"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The hook's socket: many short connections, each with a line or a few, from whoever delivers. */
-#include "gateway/hub_hook.h"
+#include "gateway/hub/hook.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -39,11 +39,11 @@ void hub_visitor_wait(struct hub_visitor *, struct store_call *);
 /* The answer is whole; the visitor ends. The buffer is empty afterwards. */
 void hub_visitor_answer(struct hub_visitor *, struct buffer *answer);
 
-/* hub_devices.c: what the store knows of a user's devices, and forgetting one. They answer later. */
+/* devices.c: what the store knows of a user's devices, and forgetting one. They answer later. */
 void hub_devices_list(struct hub_visitor *);
 void hub_devices_forget(struct hub_visitor *);
 
-/* hub_why.c: the rows and notes that say why the phone rang or did not. device NULL: all of the user's. */
+/* why.c: the rows and notes that say why the phone rang or did not. device NULL: all of the user's. */
 void hub_why(struct hub *, const char *user, const char *device, struct buffer *answer);
 /* "2023-11-14 22:13:20.123" of a loop time; of local time. */
 enum { CONTROL_TIME_SIZE = 32 };

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/hub_internal.h"
+#include "gateway/hub/internal.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/gateway/try_hub.h"
+#include "tests/unit/gateway/hub/try_hub.h"
 
 static Belfry__Role__Principal principal_of(const char *user, const char *device)
 {

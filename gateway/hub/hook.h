@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How hints come in: gateway/hub_hook.c (the socket), hub_spool.c, hub_datagram.c; and who may say what (hub_speaker.c). */
+/* How hints come in: gateway/hub/hook.c (the socket), spool.c, datagram.c; and who may say what (speaker.c). */
 #ifndef BELFRY_GATEWAY_HUB_HOOK_H
 #define BELFRY_GATEWAY_HUB_HOOK_H
 
-#include "gateway/hub_internal.h"
+#include "gateway/hub/internal.h"
 
 enum {
 	HOOK_OPEN_MAX = 1024,          /* connections at once; the rest waits in the socket's backlog */
@@ -30,7 +30,7 @@ struct hub_hooks {
 	struct hub_datagrams *datagrams;
 };
 
-/* --- hub_speaker.c ---------------------------------------------------------------------------------------------- */
+/* --- speaker.c ---------------------------------------------------------------------------------------------- */
 
 struct hub_speakers *hub_speakers_create(struct hub *);
 void hub_speakers_free(struct hub_speakers **);
@@ -39,7 +39,7 @@ void hub_speaker_says(struct hub_speakers *, uid_t uid, const struct hint *);
 /* A line that is no hint, from him. */
 void hub_speaker_babbles(struct hub_speakers *, uid_t uid, const char *why);
 
-/* --- hub_spool.c, hub_datagram.c ---------------------------------------------------------------------------------- */
+/* --- spool.c, datagram.c ---------------------------------------------------------------------------------- */
 
 /* NULL with error_r. */
 struct hub_spool *hub_spool_start(struct hub_hooks *, struct error *error_r);
