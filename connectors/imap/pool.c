@@ -344,13 +344,33 @@ static unsigned running_of(const struct pool *pool, const struct request *like)
 	return count;
 }
 
+static bool is_apply_beside(const struct request *one, const struct request *other)
+{
+	return one->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY && other->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY
+		&& strcmp(one->account->user, other->account->user) == 0 && strcmp(one->collection, other->collection) == 0;
+}
+
+/* An Apply waits for those before it in its collection: of two MOVEs of one mail at once some servers make two mails.
+ * One whose client is gone goes on, and counts. */
+static bool has_to_wait_its_turn(const struct pool *pool, const struct request *request)
+{
+	for (int i = 0; i < pool->settings->workers; i++)
+		if (pool->slots[i].request != NULL && is_apply_beside(pool->slots[i].request, request))
+			return true;
+	for (const struct request *before = pool->first; before != request; before = before->next)
+		if (is_apply_beside(before, request))
+			return true;
+	return false;
+}
+
 static void hand_out(struct deferred *deferred)
 {
 	struct pool *pool = container_of(deferred, struct pool, hand_out);
 
 	for (struct request *request = pool->first, *next; request != NULL; request = next) {
 		next = request->next;
-		if (running_of(pool, request) >= POOL_USER_RUNNING_MAX || service_is_clogged(request->client))
+		if (running_of(pool, request) >= POOL_USER_RUNNING_MAX || service_is_clogged(request->client)
+			|| has_to_wait_its_turn(pool, request))
 			continue;
 		struct slot *slot = find_slot(pool, request);
 		if (slot == NULL)

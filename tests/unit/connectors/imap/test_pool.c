@@ -63,6 +63,39 @@ static void a_busy_worker_holds_nobody_up(void **state)
 	fixture_stop(&fixture);
 }
 
+static void of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came(void **state)
+{
+	struct fixture fixture;
+	struct asker other;
+
+	(void)state;
+	fixture_start(&fixture, "workers=4\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_connect(&other, fixture.net, "connector/imap", "front");
+	loop_settle(fixture.loop);
+	memcpy(other.handle, fixture.hub.handle, ASKER_HANDLE_BYTES);
+	asker_flag(&fixture.front, "INBOX", 5, 1, 0);
+	asker_flag(&other, "INBOX", 6, 1, 0);
+	asker_flag(&other, "INBOX", 7, 1, 0);
+	assert_int_equal(fixture.started, 1);
+	asker_survey(&other, "INBOX", 0, 0); /* what only reads does not wait */
+	assert_int_equal(fixture.started, 2);
+	assert_int_equal(worker_request(&fixture, 1)->request->body_case, BELFRY__CONNECTOR__REQUEST__BODY_SURVEY);
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	asker_flag(&other, "Sent", 8, 1, 0); /* nor does another collection */
+	assert_string_equal(worker_request(&fixture, 1)->request->apply->collection, "Sent");
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	asker_free(&fixture.front); /* it has died: what it asked for is being done all the same */
+	loop_settle(fixture.loop);
+	assert_int_equal(fixture.workers[1].count, 2);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(worker_request(&fixture, 0)->request->apply->operations[0]->id, 6);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(worker_request(&fixture, 0)->request->apply->operations[0]->id, 7);
+	asker_free(&other);
+	fixture_stop(&fixture);
+}
+
 static void who_waits_too_long_is_told_so(void **state)
 {
 	struct fixture fixture;
@@ -280,6 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_is_passed_on_with_the_askers_id),
 		cmocka_unit_test(a_busy_worker_holds_nobody_up),
+		cmocka_unit_test(of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came),
 		cmocka_unit_test(who_waits_too_long_is_told_so),
 		cmocka_unit_test(an_item_that_a_worker_died_on_is_left_out),
 		cmocka_unit_test(when_it_is_not_known_which_item_each_is_fetched_alone),
