@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* belfry-imap: the daemon, or with --worker (which only the daemon says) one of its workers. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "connectors/contract.h"
@@ -22,6 +24,8 @@ static int run_worker(const struct imap_settings *settings)
 		daemon_refuse(&error);
 	}
 	close(BOARD_FD);
+	/* What a daemon that was killed has left would go on beside the workers of the next one. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return worker_run(CONNECTOR_LISTEN_FD, settings, board);
 }
 

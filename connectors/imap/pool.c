@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "connectors/imap/quarantine.h"
+#include "connectors/imap/unsettled.h"
 #include "connectors/imap/worker.pb-c.h"
 #include "lib/core/arena.h"
 #include "lib/core/log.h"
@@ -58,6 +59,7 @@ struct pool {
 	const struct pool_events *events;
 	void *owner;
 	struct quarantine *quarantine;
+	struct unsettled *unsettled;
 	struct slot *slots;
 	struct request *first, **last;
 	unsigned waiting;
@@ -188,6 +190,20 @@ static void blame(struct slot *slot, bool it_hung)
 	quarantine_add(slot->pool->quarantine, request->account->user, request->collection, validity, item);
 }
 
+/* The worker has answered, or is lost: did it stop in the middle of a move? */
+static void note_unsettled(struct slot *slot)
+{
+	const struct request *request = slot->request;
+	uint64_t trash_next = atomic_load(&slot->process.board->unsettled);
+
+	if (trash_next == 0)
+		return;
+	log_warning(LOG_CONNECTOR, "user=%s collection=%s worker=%d was lost in the middle of a move to the trash",
+		log_quote(request->account->user), log_quote(request->collection), (int)slot->process.pid);
+	unsettled_add(slot->pool->unsettled, request->account->user, request->collection, trash_next,
+		loop_now_ms(slot->pool->loop));
+}
+
 static void worker_lost(struct link *link, const char *why, void *owner)
 {
 	struct slot *slot = owner;
@@ -197,6 +213,7 @@ static void worker_lost(struct link *link, const char *why, void *owner)
 	if (request != NULL) {
 		log_warning(LOG_CONNECTOR, "worker=%d user=%s lost: %s", (int)slot->process.pid, log_quote(request->account->user), why);
 		blame(slot, false);
+		note_unsettled(slot);
 		slot->request = NULL;
 		slot_end(slot, 0);
 		request_answer(request, STATUS(UNAVAILABLE), "a worker died");
@@ -251,6 +268,7 @@ static void timed_out(struct timer *timer)
 	log_warning(LOG_CONNECTOR, "worker=%d user=%s killed: no answer for %d s", (int)slot->process.pid,
 		log_quote(request->account->user), request->pool->settings->timeout_s);
 	blame(slot, true);
+	note_unsettled(slot);
 	slot->request = NULL;
 	slot->has_served = true; /* the backend's fault rather than its own */
 	slot_end(slot, 0);
@@ -261,6 +279,18 @@ static void restart_deadline(struct request *request)
 {
 	timer_start(request->pool->loop, &request->deadline, (int64_t)request->pool->settings->timeout_s * 1000 + POOL_GRACE_MS,
 		timed_out);
+}
+
+static void tell_unsettled(const struct request *request, Belfry__Worker__WorkerRequest *message)
+{
+	const struct pool *pool = request->pool;
+	int64_t now_ms = loop_now_ms(pool->loop), since_ms = 0;
+	int64_t until_ms;
+
+	message->unsettled = unsettled_find(pool->unsettled, request->account->user, request->collection, now_ms, &since_ms);
+	until_ms = since_ms + (int64_t)pool->settings->timeout_s * 1000 / 3;
+	if (message->unsettled != 0 && until_ms > now_ms)
+		message->settle_ms = (uint32_t)(until_ms - now_ms);
 }
 
 static void send_request(struct slot *slot, struct request *request)
@@ -284,6 +314,8 @@ static void send_request(struct slot *slot, struct request *request)
 			QUARANTINE_MAX);
 		message.careful = quarantine_is_careful(pool->quarantine, account->user, request->collection);
 	}
+	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY)
+		tell_unsettled(request, &message);
 	link_send(slot->link, &message.base, -1);
 	arena_free(&arena);
 }
@@ -295,6 +327,7 @@ static void run(struct slot *slot, struct request *request)
 	slot->request = request;
 	request->slot = slot;
 	board_wipe(slot->process.board);
+	atomic_store(&slot->process.board->unsettled, 0);
 	restart_deadline(request);
 	send_request(slot, request);
 }
@@ -392,6 +425,7 @@ static void finish(struct slot *slot)
 {
 	struct request *request = slot->request;
 
+	note_unsettled(slot);
 	slot->request = NULL;
 	slot->has_served = true;
 	slot->backoff_ms = 0;
@@ -575,7 +609,8 @@ struct pool *pool_create(struct loop *loop, const struct imap_settings *settings
 	struct pool *pool = mem_alloc(sizeof *pool);
 
 	*pool = (struct pool){.loop = loop, .settings = settings, .ways = ways, .events = events, .owner = owner,
-		.quarantine = quarantine_create(), .slots = mem_alloc_array((size_t)settings->workers, sizeof *pool->slots)};
+		.quarantine = quarantine_create(), .unsettled = unsettled_create(),
+		.slots = mem_alloc_array((size_t)settings->workers, sizeof *pool->slots)};
 	pool->last = &pool->first;
 	for (int i = 0; i < settings->workers; i++)
 		pool->slots[i].pool = pool;
@@ -614,6 +649,7 @@ void pool_free(struct pool **owner)
 	timer_stop(pool->loop, &pool->reap);
 	loop_undefer(pool->loop, &pool->hand_out);
 	quarantine_free(&pool->quarantine);
+	unsettled_free(&pool->unsettled);
 	free(pool->slots);
 	free(pool);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One logged-in IMAP session of a worker. libetpan is greeted, logs in and changes messages; what is read in bulk
- * (lists, surveys, mails) is asked and read here, on the same connection: several commands leave in one write, and
- * responses are looked at where they were received (lib/imap/response.h). Blocking.
+ * One logged-in IMAP session of a worker. libetpan is greeted and logs in; all else is asked and read here, on the
+ * same connection: several commands leave in one write, and responses are looked at where they were received
+ * (lib/imap/response.h). Blocking.
  */
 #ifndef BELFRY_CONNECTORS_IMAP_SESSION_H
 #define BELFRY_CONNECTORS_IMAP_SESSION_H
@@ -64,7 +64,8 @@ bool session_is_fresh(struct session *);
 
 /* --- commands -------------------------------------------------------------------------------------------------- */
 
-/* An untagged response; its texts are valid during the call. */
+/* An untagged response, or the answer to a command (which has no keyword, but may have a code); its texts are valid
+ * during the call. */
 typedef void session_heard(const struct imap_response *, void *data);
 
 /* Appends a command (without tag and line end) to what will be sent. */
@@ -96,7 +97,7 @@ enum session_answer session_refresh(struct session *, struct error *error_r);
 /* Does STATUS of the selected mailbox, after a refresh, tell the same as it would in another session? Not every server's
  * does (RFC 9051 section 6.3.11); Dovecot's does, and opening the mailbox anew would cost it 0.8 ms. */
 bool session_can_ask_selected(const struct session *);
-/* For who selected by libetpan. */
+/* For who has had the answer to a SELECT. */
 void session_note_selected(struct session *, const char *collection, uint64_t validity);
 /* Nothing is selected from here on (what the server still has selected does not matter). */
 void session_unselect(struct session *);

@@ -133,6 +133,8 @@ static int hear(struct session *session, session_heard *heard, void *data, struc
 	if (early == NULL)
 		return error_set(error_r, "the server answered a command that was not asked");
 	note_answer(early, &response);
+	if (heard != NULL)
+		heard(&response, data);
 	return 0;
 }
 

@@ -1,105 +1,123 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Apply: the device's changes. Equal operations are one command. Doing a request twice does nothing the second time:
- * flags are set as they are, and what is gone is NOT_FOUND.
+ * flags are set as they are, what is gone is NOT_FOUND, and a move that may have happened is looked for
+ * (worker_move.c). So whatever cannot be finished now is UNAVAILABLE as a whole, and the device asks again.
  */
+#include "connectors/imap/worker_apply.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "connectors/imap/etpan_stream.h"
 #include "connectors/imap/mailbox_name.h"
-#include "connectors/imap/worker_folders.h"
-#include "connectors/imap/worker_internal.h"
-#include "lib/core/mem.h"
-#include "lib/model/ranges.h"
 
 enum {
 	APPLY_MAX = 10000,    /* operations of a request; a phone sends some hundreds at the most */
-	APPLY_SET_MAX = 500   /* ids in one command: some 5 kB, below any server's limit */
+	APPLY_SET_MAX = 500,  /* ids in one command: some 5 kB, below any server's limit */
+	APPLY_TRIES = 3       /* others may remove mails while we work at them */
 };
 
 typedef Belfry__Connector__Operation operation;
 
-struct apply {
-	struct worker_call *call;
-	const Belfry__Connector__Apply *request;
-	Belfry__Connector__Status *results;
-	bool *done;
-	bool ids_repeat;         /* an id has several operations: their order counts */
-	struct buffer trash;     /* wire name of the trash; empty: none, or we are in it */
-};
+/* --- what the server says -------------------------------------------------------------------------------------- */
 
-/* --- what libetpan says ---------------------------------------------------------------------------------------- */
-
-static bool is_loss(int result)
+static bool says(const struct error *said, const char *code)
 {
-	return result == MAILIMAP_ERROR_STREAM || result == MAILIMAP_ERROR_PARSE || result == MAILIMAP_ERROR_FATAL
-		|| result == MAILIMAP_ERROR_PROTOCOL || result == MAILIMAP_ERROR_BAD_STATE;
+	return strncasecmp(said->text, code, strlen(code)) == 0;
 }
 
-/* libetpan's result as the status of an operation; a broken session is marked. */
-static Belfry__Connector__Status status_of(struct apply *apply, int result)
+worker_status apply_status_of(enum session_answer answer, const struct error *said)
 {
-	struct session *session = apply->call->session;
-
-	if (result == MAILIMAP_NO_ERROR)
+	if (answer == SESSION_OK)
 		return BELFRY__CONNECTOR__STATUS__OK;
-	if (is_loss(result))
-		session->is_broken = true;
-	return BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
+	/* Not SERVERBUG: what breaks the server once breaks it again, and the device would ask for ever. */
+	if (answer == SESSION_LOST || says(said, "[UNAVAILABLE") || says(said, "[INUSE"))
+		return BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
+	if (says(said, "[EXPUNGEISSUED"))
+		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	return says(said, "[OVERQUOTA") || says(said, "[LIMIT") ? BELFRY__CONNECTOR__STATUS__LIMIT
+		: BELFRY__CONNECTOR__STATUS__UNSUPPORTED;
 }
 
 /* --- the mailbox ----------------------------------------------------------------------------------------------- */
 
-static worker_status select_writable(struct apply *apply, struct error *error_r)
+/* * OK [PERMANENTFLAGS (\Deleted \Seen \*)] (RFC 9051 section 7.1) */
+static void hear_permanent_flags(struct apply *apply, struct imap_text list)
+{
+	struct imap_cursor cursor = imap_cursor_over(list);
+	struct imap_token token;
+
+	apply->refuses_deleted = true;
+	if (imap_token_next(&cursor).kind != IMAP_OPEN)
+		return;
+	while ((token = imap_token_next(&cursor)).kind == IMAP_ATOM) {
+		apply->takes_keywords |= imap_text_is(token.text, "\\*");
+		if (imap_text_is(token.text, "\\Deleted"))
+			apply->refuses_deleted = false;
+	}
+}
+
+static void hear_select(const struct imap_response *response, void *data)
+{
+	struct apply *apply = data;
+
+	if (imap_text_is(response->code, "PERMANENTFLAGS"))
+		hear_permanent_flags(apply, response->code_rest);
+	else if (imap_text_is(response->code, "HIGHESTMODSEQ"))
+		apply->has_modseqs = true;
+}
+
+worker_status apply_open(struct apply *apply, const char *collection, struct error *error_r)
 {
 	struct session *session = apply->call->session;
-	struct buffer wire = BUFFER_EMPTY;
-	int result = MAILIMAP_ERROR_SELECT;
+	struct buffer command = BUFFER_EMPTY;
+	enum session_answer answer;
 
+	if (session_has_selected(session, collection))
+		return BELFRY__CONNECTOR__STATUS__OK;
 	session_unselect(session);
-	if (mailbox_name_encode(&wire, apply->request->collection) == 0)
-		result = mailimap_select(session->imap, buffer_string(&wire));
-	buffer_release(&wire);
-	if (is_loss(result)) {
-		session->is_broken = true;
-		error_set(error_r, "SELECT: %s", etpan_stream_trouble(session->stream));
-		return BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
-	}
-	if (result != MAILIMAP_NO_ERROR || session->imap->imap_selection_info == NULL) {
-		error_set(error_r, "the server does not open it");
+	apply->has_modseqs = apply->takes_keywords = apply->refuses_deleted = false;
+	buffer_append_string(&command, "SELECT ");
+	if (mailbox_name_quote(&command, collection) != 0) {
+		buffer_release(&command);
+		error_set(error_r, "no mailbox can have this name");
 		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
 	}
-	session_note_selected(session, apply->request->collection, session->imap->imap_selection_info->sel_uidvalidity);
-	if (apply->request->validity == 0 || session->validity == apply->request->validity)
-		return BELFRY__CONNECTOR__STATUS__OK;
+	session_queue_buffer(session, &command);
+	answer = session_selected(session, collection, hear_select, apply, error_r);
+	return worker_status_of(answer, error_r);
+}
+
+/* The device's collection. A view that is left from before is old, and may be one for reading. */
+static worker_status open_collection(struct apply *apply, struct error *error_r)
+{
+	struct session *session = apply->call->session;
+	worker_status status;
+
+	session_unselect(session);
+	status = apply_open(apply, apply->request->collection, error_r);
+	if (status != BELFRY__CONNECTOR__STATUS__OK || apply->request->validity == 0
+		|| session->validity == apply->request->validity)
+		return status;
 	error_set(error_r, "the mailbox was made anew");
 	return BELFRY__CONNECTOR__STATUS__STALE;
 }
 
-/* Where removed mails go. */
-static int find_trash(struct apply *apply, struct error *error_r)
+/* --- commands on items ----------------------------------------------------------------------------------------- */
+
+enum session_answer apply_command(struct apply *apply, const char *before, const struct ranges *set, const char *after,
+	session_heard *heard, void *data, struct error *said)
 {
-	struct folder_list list = {.arena = apply->call->arena};
-	const Belfry__Connector__Collection *trash;
+	struct session *session = apply->call->session;
+	struct buffer text = BUFFER_EMPTY;
 
-	if (worker_folders(apply->call->session, &list, error_r) != SESSION_OK)
-		return -1;
-	trash = folder_list_find(&list, BELFRY__CONNECTOR__ROLE__TRASH);
-	if (trash != NULL && strcmp(trash->name, apply->request->collection) != 0)
-		mailbox_name_encode(&apply->trash, trash->name);
-	return 0;
+	for (size_t i = 0; i < set->count; i++)
+		worker_append_range(&text, set->list[i].first, set->list[i].last);
+	session_queue(session, "UID %s %s%s%s", before, buffer_string(&text), *after != '\0' ? " " : "", after);
+	buffer_release(&text);
+	return session_await(session, heard, data, said);
 }
-
-static bool wants_trash(const struct apply *apply)
-{
-	for (size_t i = 0; i < apply->request->n_operations; i++)
-		if (apply->request->operations[i]->remove && apply->request->operations[i]->to_trash)
-			return true;
-	return false;
-}
-
-/* --- which items are there ------------------------------------------------------------------------------------- */
 
 /* Ids of the answer to a SEARCH. */
 static void hear_search(const struct imap_response *response, void *data)
@@ -115,36 +133,50 @@ static void hear_search(const struct imap_response *response, void *data)
 			ranges_add(data, id, id);
 }
 
-static enum session_answer search(struct session *session, const char *what, struct ranges *found, struct error *error_r)
+worker_status apply_search(struct apply *apply, const char *what, const struct ranges *set, struct error *error_r)
 {
-	session_queue(session, "UID SEARCH %s", what);
-	return session_await(session, hear_search, found, error_r);
+	enum session_answer answer;
+
+	ranges_release(&apply->found);
+	if (set != NULL) {
+		answer = apply_command(apply, arena_printf(apply->call->arena, "SEARCH %s UID", what), set, "", hear_search,
+			&apply->found, error_r);
+	} else {
+		session_queue(apply->call->session, "UID SEARCH %s", what);
+		answer = session_await(apply->call->session, hear_search, &apply->found, error_r);
+	}
+	return answer == SESSION_OK ? BELFRY__CONNECTOR__STATUS__OK : BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
 }
 
-/* What is not there any more is NOT_FOUND and done. */
-static int find_present(struct apply *apply, struct error *error_r)
+/* What is not there any more, or hidden as deleted, is NOT_FOUND and done. */
+static worker_status find_present(struct apply *apply, size_t first, size_t count, struct error *error_r)
 {
-	struct ranges present = RANGES_EMPTY;
-	size_t count = apply->request->n_operations;
-	int result = 0;
+	struct ranges wanted = RANGES_EMPTY;
+	worker_status status = BELFRY__CONNECTOR__STATUS__OK;
 
-	for (size_t first = 0; first < count && result == 0; first += APPLY_SET_MAX) {
-		struct buffer set = BUFFER_EMPTY;
-
-		buffer_append_string(&set, "UID ");
-		for (size_t i = first; i < count && i < first + APPLY_SET_MAX; i++)
-			buffer_printf(&set, "%s%u", i > first ? "," : "", (unsigned)apply->request->operations[i]->id);
-		if (search(apply->call->session, buffer_string(&set), &present, error_r) != SESSION_OK)
-			result = -1;
-		buffer_release(&set);
-	}
-	for (size_t i = 0; i < count; i++)
-		if (!ranges_has(&present, apply->request->operations[i]->id)) {
+	for (size_t i = first; i < first + count; i++)
+		if (!apply->done[i] && apply->request->operations[i]->id - 1 < UINT32_MAX)
+			ranges_add(&wanted, apply->request->operations[i]->id, apply->request->operations[i]->id);
+	ranges_release(&apply->found);
+	if (wanted.count > 0)
+		status = apply_search(apply, "UNDELETED", &wanted, error_r);
+	ranges_release(&wanted);
+	for (size_t i = first; i < first + count && status == BELFRY__CONNECTOR__STATUS__OK; i++)
+		if (!apply->done[i] && !ranges_has(&apply->found, apply->request->operations[i]->id)) {
 			apply->results[i] = BELFRY__CONNECTOR__STATUS__NOT_FOUND;
 			apply->done[i] = true;
 		}
-	ranges_release(&present);
-	return result;
+	return status;
+}
+
+static worker_status find_all_present(struct apply *apply, struct error *error_r)
+{
+	size_t count = apply->request->n_operations;
+	worker_status status = BELFRY__CONNECTOR__STATUS__OK;
+
+	for (size_t first = 0; first < count && status == BELFRY__CONNECTOR__STATUS__OK; first += APPLY_SET_MAX)
+		status = find_present(apply, first, count - first < APPLY_SET_MAX ? count - first : APPLY_SET_MAX, error_r);
+	return status;
 }
 
 /* --- groups of equal operations -------------------------------------------------------------------------------- */
@@ -152,6 +184,7 @@ static int find_present(struct apply *apply, struct error *error_r)
 struct group {
 	size_t members[APPLY_SET_MAX];
 	size_t count;
+	struct ranges items;
 };
 
 static bool is_equal(const operation *a, const operation *b)
@@ -165,145 +198,138 @@ static void gather(struct apply *apply, size_t first, struct group *group)
 	operation **operations = apply->request->operations;
 
 	group->count = 0;
+	group->items = RANGES_EMPTY;
 	for (size_t i = first; i < apply->request->n_operations && group->count < APPLY_SET_MAX; i++) {
 		if (apply->done[i])
 			continue;
-		if (is_equal(operations[i], operations[first]))
+		if (is_equal(operations[i], operations[first])) {
 			group->members[group->count++] = i;
-		else if (apply->ids_repeat)
+			ranges_add(&group->items, operations[i]->id, operations[i]->id);
+		} else if (apply->ids_repeat) {
 			return;
+		}
 	}
 }
 
-static struct mailimap_set *set_of(struct apply *apply, const struct group *group)
-{
-	struct mailimap_set *set = mailimap_set_new_empty();
-
-	for (size_t i = 0; i < group->count; i++)
-		mailimap_set_add_single(set, (uint32_t)apply->request->operations[group->members[i]]->id);
-	return set;
-}
-
-static void settle(struct apply *apply, const struct group *group, Belfry__Connector__Status status)
+static void settle(struct apply *apply, const struct group *group, const struct ranges *refused, worker_status status,
+	worker_status why)
 {
 	for (size_t i = 0; i < group->count; i++) {
-		apply->results[group->members[i]] = status;
-		apply->done[group->members[i]] = true;
+		size_t member = group->members[i];
+
+		apply->results[member] = ranges_has(refused, apply->request->operations[member]->id) ? why : status;
+		apply->done[member] = true;
 	}
 }
 
-/* --- flags ----------------------------------------------------------------------------------------------------- */
+/* --- flags and removal ----------------------------------------------------------------------------------------- */
 
-static struct mailimap_flag_list *flag_list_of(uint32_t flags)
-{
-	struct mailimap_flag_list *list = mailimap_flag_list_new_empty();
-
-	if (flags & BELFRY__CONNECTOR__FLAG__SEEN)
-		mailimap_flag_list_add(list, mailimap_flag_new_seen());
-	if (flags & BELFRY__CONNECTOR__FLAG__FLAGGED)
-		mailimap_flag_list_add(list, mailimap_flag_new_flagged());
-	if (flags & BELFRY__CONNECTOR__FLAG__ANSWERED)
-		mailimap_flag_list_add(list, mailimap_flag_new_answered());
-	if (flags & BELFRY__CONNECTOR__FLAG__FORWARDED)
-		mailimap_flag_list_add(list, mailimap_flag_new_flag_keyword(strdup("$Forwarded")));
-	if (flags & BELFRY__CONNECTOR__FLAG__DELETED)
-		mailimap_flag_list_add(list, mailimap_flag_new_deleted());
-	if (flags & BELFRY__CONNECTOR__FLAG__DRAFT)
-		mailimap_flag_list_add(list, mailimap_flag_new_draft());
-	return list;
-}
+static const struct { uint32_t flag; const char *name; } flag_names[] = {
+	{BELFRY__CONNECTOR__FLAG__SEEN, "\\Seen"},
+	{BELFRY__CONNECTOR__FLAG__FLAGGED, "\\Flagged"},
+	{BELFRY__CONNECTOR__FLAG__ANSWERED, "\\Answered"},
+	{BELFRY__CONNECTOR__FLAG__FORWARDED, "$Forwarded"},
+	{BELFRY__CONNECTOR__FLAG__DELETED, "\\Deleted"},
+	{BELFRY__CONNECTOR__FLAG__DRAFT, "\\Draft"},
+};
 
 /* ".SILENT": we know what we have set. */
-static int store(struct apply *apply, struct mailimap_set *set, uint32_t flags, bool on)
+static worker_status store(struct apply *apply, const struct ranges *items, char sign, uint32_t flags,
+	struct error *error_r)
 {
-	struct mailimap_flag_list *list = flag_list_of(flags);
-	struct mailimap_store_att_flags *change = on ? mailimap_store_att_flags_new_add_flags_silent(list)
-		: mailimap_store_att_flags_new_remove_flags_silent(list);
-	int result = mailimap_uid_store(apply->call->session->imap, set, change);
+	struct buffer change = BUFFER_EMPTY;
+	enum session_answer answer;
 
-	mailimap_store_att_flags_free(change);
-	return result;
+	buffer_printf(&change, "%cFLAGS.SILENT (", sign);
+	for (size_t i = 0, count = 0; i < sizeof flag_names / sizeof *flag_names; i++)
+		if (flags & flag_names[i].flag)
+			buffer_printf(&change, "%s%s", count++ > 0 ? " " : "", flag_names[i].name);
+	buffer_append_byte(&change, ')');
+	answer = apply_command(apply, "STORE", items, buffer_string(&change), NULL, NULL, error_r);
+	buffer_release(&change);
+	return apply_status_of(answer, error_r);
 }
 
-static int store_both(struct apply *apply, struct mailimap_set *set, const operation *what)
+static worker_status store_both(struct apply *apply, const struct ranges *items, const operation *what,
+	struct error *error_r)
 {
-	int result = MAILIMAP_NO_ERROR;
+	worker_status status = BELFRY__CONNECTOR__STATUS__OK;
 
 	if (what->set_flags != 0)
-		result = store(apply, set, what->set_flags, true);
-	if (result == MAILIMAP_NO_ERROR && what->clear_flags != 0)
-		result = store(apply, set, what->clear_flags, false);
-	return result;
+		status = store(apply, items, '+', what->set_flags, error_r);
+	if (status == BELFRY__CONNECTOR__STATUS__OK && what->clear_flags != 0)
+		status = store(apply, items, '-', what->clear_flags, error_r);
+	return status;
 }
-
-/* --- removal --------------------------------------------------------------------------------------------------- */
 
 /* Without UIDPLUS an EXPUNGE takes all that is \Deleted: only when that is nothing but ours. What stays is hidden, as
  * nothing \Deleted is ever shown. */
-static int expunge_if_only_ours(struct apply *apply, const struct group *group)
+static worker_status expunge_if_only_ours(struct apply *apply, const struct ranges *items, struct error *error_r)
 {
 	struct session *session = apply->call->session;
-	struct ranges deleted = RANGES_EMPTY;
-	struct error error;
-	int result = MAILIMAP_NO_ERROR;
+	struct ranges others = RANGES_EMPTY;
+	worker_status status = apply_search(apply, "DELETED", NULL, error_r);
 	bool only_ours;
 
-	if (search(session, "DELETED", &deleted, &error) != SESSION_OK)
-		return MAILIMAP_ERROR_STREAM;
-	for (size_t i = 0; i < group->count; i++) {
-		uint64_t id = apply->request->operations[group->members[i]]->id;
-		ranges_remove(&deleted, id, id);
-	}
-	only_ours = deleted.count == 0;
-	ranges_release(&deleted);
-	if (only_ours)
-		result = mailimap_expunge(session->imap);
-	return result;
+	ranges_subtract(&others, &apply->found, items);
+	only_ours = others.count == 0;
+	ranges_release(&others);
+	if (status != BELFRY__CONNECTOR__STATUS__OK || !only_ours)
+		return status;
+	session_queue(session, "EXPUNGE");
+	return apply_status_of(session_await(session, NULL, NULL, error_r), error_r);
 }
 
-static int expunge(struct apply *apply, const struct group *group, struct mailimap_set *set)
+worker_status apply_expunge(struct apply *apply, const struct ranges *items, struct error *error_r)
 {
-	struct session *session = apply->call->session;
-	int result = store(apply, set, BELFRY__CONNECTOR__FLAG__DELETED, true);
+	worker_status status = store(apply, items, '+', BELFRY__CONNECTOR__FLAG__DELETED, error_r);
 
-	if (result != MAILIMAP_NO_ERROR)
-		return result;
-	if (session->capabilities & IMAP_CAP_UIDPLUS)
-		return mailimap_uid_expunge(session->imap, set);
-	return expunge_if_only_ours(apply, group);
-}
-
-static int move_to_trash(struct apply *apply, const struct group *group, struct mailimap_set *set)
-{
-	struct session *session = apply->call->session;
-	const char *trash = buffer_string(&apply->trash);
-	int result;
-
-	if (session->capabilities & IMAP_CAP_MOVE)
-		return mailimap_uid_move(session->imap, set, trash);
-	result = mailimap_uid_copy(session->imap, set, trash);
-	return result == MAILIMAP_NO_ERROR ? expunge(apply, group, set) : result;
+	if (status != BELFRY__CONNECTOR__STATUS__OK)
+		return status;
+	if (apply->call->session->capabilities & IMAP_CAP_UIDPLUS)
+		return apply_status_of(apply_command(apply, "EXPUNGE", items, "", NULL, NULL, error_r), error_r);
+	return expunge_if_only_ours(apply, items, error_r);
 }
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
 
-static void do_group(struct apply *apply, size_t first)
+static worker_status do_group(struct apply *apply, size_t first, struct error *error_r)
 {
 	const operation *what = apply->request->operations[first];
+	struct ranges refused = RANGES_EMPTY;
+	worker_status status = apply_open(apply, apply->request->collection, error_r); /* a move leaves the trash open */
+	worker_status why = BELFRY__CONNECTOR__STATUS__OK;
 	struct group group;
-	struct mailimap_set *set;
-	int result;
 
+	if (status != BELFRY__CONNECTOR__STATUS__OK)
+		return status;
 	gather(apply, first, &group);
-	set = set_of(apply, &group);
 	if (!what->remove)
-		result = store_both(apply, set, what);
-	else if (what->to_trash && apply->trash.length > 0)
-		result = move_to_trash(apply, &group, set);
+		status = store_both(apply, &group.items, what, error_r);
+	else if (what->to_trash && apply->trash != NULL)
+		status = apply_move(apply, &group.items, &refused, &why, error_r);
 	else
-		result = expunge(apply, &group, set);
-	mailimap_set_free(set);
-	settle(apply, &group, status_of(apply, result));
+		status = apply_expunge(apply, &group.items, error_r);
+	if (status != BELFRY__CONNECTOR__STATUS__UNAVAILABLE && status != BELFRY__CONNECTOR__STATUS__NOT_FOUND)
+		settle(apply, &group, &refused, status, why);
+	ranges_release(&group.items);
+	ranges_release(&refused);
+	return status;
+}
+
+static worker_status do_all(struct apply *apply, struct error *error_r)
+{
+	worker_status status = find_all_present(apply, error_r);
+	int tries = 0;
+
+	for (size_t i = 0; i < apply->request->n_operations && status != BELFRY__CONNECTOR__STATUS__UNAVAILABLE;) {
+		status = apply->done[i] ? BELFRY__CONNECTOR__STATUS__OK : do_group(apply, i, error_r);
+		if (status == BELFRY__CONNECTOR__STATUS__NOT_FOUND)
+			status = ++tries == APPLY_TRIES ? BELFRY__CONNECTOR__STATUS__UNAVAILABLE : find_all_present(apply, error_r);
+		else
+			i++;
+	}
+	return status == BELFRY__CONNECTOR__STATUS__UNAVAILABLE ? status : BELFRY__CONNECTOR__STATUS__OK;
 }
 
 static int by_id(const void *a, const void *b)
@@ -339,25 +365,15 @@ static worker_status apply_steps(struct apply *apply, struct error *error_r)
 	apply->results = arena_alloc(apply->call->arena, count * sizeof *apply->results + 1);
 	apply->done = arena_alloc(apply->call->arena, count * sizeof *apply->done + 1);
 	apply->ids_repeat = ids_repeat(apply);
-	status = select_writable(apply, error_r);
-	if (status != BELFRY__CONNECTOR__STATUS__OK)
-		return status;
-	if ((wants_trash(apply) && find_trash(apply, error_r) != 0) || find_present(apply, error_r) != 0)
-		return BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
-	for (size_t i = 0; i < count; i++) {
-		if (apply->done[i])
-			continue;
-		if (apply->call->session->is_broken)
-			apply->results[i] = BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
-		else
-			do_group(apply, i);
-	}
-	return BELFRY__CONNECTOR__STATUS__OK;
+	status = open_collection(apply, error_r);
+	if (status == BELFRY__CONNECTOR__STATUS__OK)
+		status = apply_find_trash(apply, error_r);
+	return status == BELFRY__CONNECTOR__STATUS__OK ? do_all(apply, error_r) : status;
 }
 
 void worker_apply(struct worker_call *call)
 {
-	struct apply apply = {.call = call, .request = call->request->request->apply, .trash = BUFFER_EMPTY};
+	struct apply apply = {.call = call, .request = call->request->request->apply};
 	Belfry__Connector__Applied applied = BELFRY__CONNECTOR__APPLIED__INIT;
 	worker_response *response;
 	struct error error;
@@ -373,5 +389,5 @@ void worker_apply(struct worker_call *call)
 	} else {
 		worker_refuse(call, status, error.text);
 	}
-	buffer_release(&apply.trash);
+	ranges_release(&apply.found);
 }

@@ -8,6 +8,7 @@
 #include "connectors/imap/worker_link.h"
 #include "lib/core/arena.h"
 #include "lib/ipc/connector.pb-c.h"
+#include "lib/model/ranges.h"
 
 typedef Belfry__Connector__Response worker_response;
 typedef Belfry__Connector__Status worker_status;
@@ -47,6 +48,8 @@ worker_status worker_status_of(enum session_answer, const struct error *said);
 
 /* Appends ids as an IMAP set, "1:3,7". */
 void worker_append_range(struct buffer *set, uint64_t first, uint64_t last);
+/* Adds the ids of a set as a server writes it: "2,10:15,21"; a range may be turned round. */
+void worker_read_set(struct imap_text set, struct ranges *);
 /* Flag bits of the contract from what stands in FLAGS (…), behind its parenthesis; other keywords to keyword(). */
 uint32_t worker_read_flags(struct imap_cursor *, void (*keyword)(struct imap_text, void *), void *data);
 /* Skips a value that may be a list, however deep; false: there is none. */

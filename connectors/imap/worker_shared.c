@@ -9,6 +9,34 @@ void worker_append_range(struct buffer *set, uint64_t first, uint64_t last)
 	buffer_printf(set, first == last ? "%llu" : "%llu:%llu", (unsigned long long)first, (unsigned long long)last);
 }
 
+static bool read_uid(const char **at, const char *end, uint64_t *uid_r)
+{
+	uint64_t uid = 0;
+
+	while (*at < end && **at >= '0' && **at <= '9' && uid <= UINT32_MAX)
+		uid = uid * 10 + (uint64_t)(*(*at)++ - '0');
+	*uid_r = uid;
+	return uid > 0 && uid <= UINT32_MAX;
+}
+
+void worker_read_set(struct imap_text set, struct ranges *ranges)
+{
+	const char *at = set.bytes, *end = set.bytes + set.length;
+	uint64_t first, last;
+
+	while (read_uid(&at, end, &first)) {
+		last = first;
+		if (at < end && *at == ':') {
+			at++;
+			if (!read_uid(&at, end, &last))
+				return;
+		}
+		ranges_add(ranges, first < last ? first : last, first < last ? last : first);
+		if (at == end || *at++ != ',')
+			return;
+	}
+}
+
 uint32_t worker_read_flags(struct imap_cursor *cursor, void (*keyword)(struct imap_text, void *), void *data)
 {
 	static const struct { const char *name; uint32_t flag; } known[] = {

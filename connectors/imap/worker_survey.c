@@ -52,35 +52,6 @@ static void hear_status(struct survey *survey, const struct imap_response *respo
 	buffer_release(&name);
 }
 
-static bool read_uid(const char **at, const char *end, uint64_t *uid_r)
-{
-	uint64_t uid = 0;
-
-	while (*at < end && **at >= '0' && **at <= '9' && uid <= UINT32_MAX)
-		uid = uid * 10 + (uint64_t)(*(*at)++ - '0');
-	*uid_r = uid;
-	return uid > 0 && uid <= UINT32_MAX;
-}
-
-/* "2,10:15,21" (a range may be turned round). */
-static void add_set(struct ranges *ranges, struct imap_text set)
-{
-	const char *at = set.bytes, *end = set.bytes + set.length;
-	uint64_t first, last;
-
-	while (read_uid(&at, end, &first)) {
-		last = first;
-		if (at < end && *at == ':') {
-			at++;
-			if (!read_uid(&at, end, &last))
-				return;
-		}
-		ranges_add(ranges, first < last ? first : last, first < last ? last : first);
-		if (at == end || *at++ != ',')
-			return;
-	}
-}
-
 /* * SEARCH 2 3 6, or * ESEARCH (TAG "B4") UID ALL 2:3,6 */
 static void hear_search(struct survey *survey, const struct imap_response *response, bool extended)
 {
@@ -92,7 +63,7 @@ static void hear_search(struct survey *survey, const struct imap_response *respo
 		if (token.kind != IMAP_ATOM)
 			continue;
 		if (is_set)
-			add_set(&survey->present, token.text);
+			worker_read_set(token.text, &survey->present);
 		is_set = !extended || imap_text_is(token.text, "ALL");
 	}
 }

@@ -105,9 +105,6 @@ class Device(threading.Thread):
         self.phone = belfry.phone(user, device_id="KILL%d" % number,
                                   kind=StubbornPhone)
         self.inbox, self.error, self.stopping = None, None, False
-        # one a user: of two MOVEs of one mail at once, by two clients,
-        # Dovecot 2.3 makes two mails
-        self.is_remover = number == 0
         self.removed = set()
 
     def run(self):
@@ -127,7 +124,7 @@ class Device(threading.Thread):
         if not box.items or self.random.randrange(3):
             return None
         server_id = self.random.choice(list(box.items))
-        if self.is_remover and self.random.randrange(3) == 0:
+        if self.random.randrange(3) == 0:
             self.removed.add(box.value(server_id, "Email:Subject"))
             return {self.inbox: [("Delete", ("ServerId", server_id))]}
         return {self.inbox: [("Change", ("ServerId", server_id), (

@@ -533,6 +533,28 @@ class Applies(WorkerCase):
         self.assertEqual(self.apply(*operations), ["NOT_FOUND"] * 2)
         self.assertEqual(self.dovecot.subjects(self.user, "Trash"), ["a", "c"])
 
+    def claim(self, *commands):
+        """What a move that somebody left leaves behind."""
+        self.append("a", "b")
+        self.lines("SELECT INBOX", "UID STORE 1 +FLAGS ($BelfryMove)",
+                   *commands)
+
+    def moved_once(self):
+        self.assertEqual(self.apply(dict(id=1, remove=1, to_trash=1)), ["OK"])
+        self.assertEqual(self.dovecot.subjects(self.user), ["b"])
+        self.assertEqual(self.dovecot.subjects(self.user, "Trash"), ["a"])
+        self.assertNotIn("$BelfryMove", "".join(
+            self.lines("SELECT Trash", "FETCH 1:* FLAGS")))
+
+    def test_a_move_that_has_copied_is_finished(self):
+        self.claim("UID COPY 1 Trash")
+        self.moved_once()
+
+    def test_a_move_that_was_never_begun_is_made(self):
+        self.claim()
+        self.start(timeout_s=3)
+        self.moved_once()
+
     def test_in_the_trash_and_without_to_trash_they_are_gone(self):
         self.append("a", "b")
         self.append("t", mailbox="Trash")
@@ -580,6 +602,7 @@ class Applies(WorkerCase):
 
 class AppliesOnOldServers(Applies):
     MASK = ("UIDPLUS", "MOVE", "CONDSTORE", "QRESYNC", "ENABLE", "ESEARCH")
+    test_a_move_that_has_copied_is_finished = None  # it takes no claims
 
 
 class Logins(WorkerCase):

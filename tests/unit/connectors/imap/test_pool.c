@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "connectors/imap/pool.h"
+#include "connectors/imap/unsettled.h"
 #include "tests/unit/connectors/imap/fixture.h"
 
 enum { TIMEOUT_MS = 30000 };
@@ -93,6 +94,42 @@ static void of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came(void
 	worker_answer(&fixture, 0, STATUS(OK), true);
 	assert_int_equal(worker_request(&fixture, 0)->request->apply->operations[0]->id, 7);
 	asker_free(&other);
+	fixture_stop(&fixture);
+}
+
+static void a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_flag(&fixture.front, "INBOX", 5, 1, 0);
+	assert_int_equal(worker_request(&fixture, 0)->unsettled, 0);
+	atomic_store(&fixture.workers[0].board.unsettled, 41);
+	worker_die(&fixture, 0);
+	loop_advance(fixture.loop, 4000);
+	asker_flag(&fixture.front, "INBOX", 5, 1, 0);
+	assert_int_equal(worker_request(&fixture, 1)->unsettled, 41);
+	assert_int_equal(worker_request(&fixture, 1)->settle_ms, TIMEOUT_MS / 3 - 4000);
+	assert_int_equal(atomic_load(&fixture.workers[1].board.unsettled), 0); /* this one has moved nothing yet */
+	atomic_store(&fixture.workers[1].board.unsettled, 43);
+	worker_answer(&fixture, 1, STATUS(UNAVAILABLE), true); /* its session was lost */
+	asker_flag(&fixture.front, "Sent", 5, 1, 0);
+	assert_int_equal(worker_request(&fixture, 1)->unsettled, 0);
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	asker_survey(&fixture.front, "INBOX", 0, 0);
+	assert_int_equal(worker_request(&fixture, 1)->unsettled, 0);
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	loop_advance(fixture.loop, 60000);
+	asker_flag(&fixture.front, "INBOX", 5, 1, 0);
+	assert_int_equal(worker_request(&fixture, 1)->unsettled, 41); /* copies of the first may stand there, too */
+	assert_int_equal(worker_request(&fixture, 1)->settle_ms, 0);  /* whoever was at it has ended long ago */
+	loop_advance(fixture.loop, TIMEOUT_MS + POOL_GRACE_MS);
+	loop_advance(fixture.loop, UNSETTLED_KEEP_S * 1000ll);
+	fixture_login(&fixture, "alice@example.org");
+	asker_flag(&fixture.front, "INBOX", 5, 1, 0);
+	assert_int_equal(worker_request(&fixture, 2)->unsettled, 0);
 	fixture_stop(&fixture);
 }
 
@@ -314,6 +351,7 @@ int main(void)
 		cmocka_unit_test(an_answer_is_passed_on_with_the_askers_id),
 		cmocka_unit_test(a_busy_worker_holds_nobody_up),
 		cmocka_unit_test(of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came),
+		cmocka_unit_test(a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next),
 		cmocka_unit_test(who_waits_too_long_is_told_so),
 		cmocka_unit_test(an_item_that_a_worker_died_on_is_left_out),
 		cmocka_unit_test(when_it_is_not_known_which_item_each_is_fetched_alone),

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deletions that something interrupts: each mail stands in the trash once,
+whoever dies in the middle of the move."""
+
+import os
+import signal
+import unittest
+
+from lib.connector import OK, STATUS, UNAVAILABLE, Asker, Daemon
+from lib.process import Folder
+from lib.slow_imap import CAPABILITIES, SlowImap
+
+ALICE = "alice@example.org"
+NOT_FOUND, LIMIT = STATUS["NOT_FOUND"], STATUS["LIMIT"]
+
+
+class MoveCase(unittest.TestCase):
+    """A belfry-imap in front of a server that waits in the middle."""
+
+    CAPABILITIES = CAPABILITIES
+
+    def setUp(self):
+        self.folder = Folder("move")
+        self.addCleanup(self.folder.remove)
+        self.daemons = 0
+        self.serve("a")
+
+    def serve(self, *subjects, **server):
+        self.server = SlowImap(*subjects, capabilities=self.CAPABILITIES,
+                               **server)
+        self.addCleanup(self.server.close)
+        self.addCleanup(self.server.go_on)
+
+    def start(self, timeout_s=30):
+        self.daemons += 1
+        self.daemon = Daemon(self.folder, dict(
+            name="main", host="127.0.0.1", tls="none", login="user",
+            port=self.server.port, timeout_s=timeout_s, workers=2),
+            name="daemon%d" % self.daemons)
+        self.addCleanup(self.daemon.stop)
+        return self.front()
+
+    def front(self):
+        front = Asker(self.daemon)
+        self.addCleanup(front.close)
+        front.login(ALICE, "secret")
+        return front
+
+    def delete(self, front, *ids):
+        return front.start(True, apply=dict(collection="INBOX", operations=[
+            dict(id=n, remove=1, to_trash=1) for n in ids or (1,)]))
+
+    def results(self, front, number):
+        answer, = front.wait(number)
+        self.assertEqual(answer["status"], OK, answer)
+        return answer["applied"]["results"]
+
+    def moved_once(self, front, *ids):
+        """The device's repeat: it succeeds, and nothing stands twice."""
+        number = self.delete(front, *ids)
+        for result in self.results(front, number):
+            self.assertIn(result, (OK, NOT_FOUND))
+        self.once()
+
+    def once(self, *subjects):
+        self.assertEqual(self.server.subjects("INBOX"), [])
+        self.assertEqual(self.server.subjects("Trash"),
+                         list(subjects or ["a"]))
+        self.assertNotIn("$BelfryMove", str(self.server.flags("Trash")))
+
+    def kill_worker_in_the_move(self, front, where):
+        self.server.stop_at = where
+        number = self.delete(front)
+        self.server.wait_stopped()
+        for pid in self.daemon.workers():
+            os.kill(pid, signal.SIGKILL)
+        answer, = front.wait(number)
+        self.assertEqual(answer["status"], UNAVAILABLE)
+
+
+class Moves:
+    def test_nothing_happens(self):
+        front = self.start()
+        self.assertEqual(self.results(front, self.delete(front, 1, 2)),
+                         [OK, NOT_FOUND])
+        self.once()
+
+    def test_the_worker_dies_between_copy_and_removal(self):
+        front = self.start()
+        self.kill_worker_in_the_move(front, "removal")
+        self.moved_once(front)
+        self.server.go_on()
+        self.once()
+
+    def test_the_worker_dies_and_the_server_goes_on_later(self):
+        front = self.start()
+        self.kill_worker_in_the_move(front, "copy")
+        number = self.delete(front)
+        self.server.wait_for_command("UID SEARCH.*KEYWORD", 2)
+        self.server.go_on()
+        self.results(front, number)
+        self.once()
+
+    def test_the_worker_dies_and_the_server_never_goes_on(self):
+        front = self.start(timeout_s=6)
+        self.kill_worker_in_the_move(front, "copy")
+        self.moved_once(front)
+
+    def test_the_worker_takes_too_long(self):
+        front = self.start(timeout_s=3)
+        self.server.stop_at = "removal"
+        answer, = front.wait(self.delete(front))
+        self.assertEqual(answer["status"], UNAVAILABLE)
+        self.moved_once(front)
+        self.server.go_on()
+        self.once()
+
+    def test_the_connection_is_lost_between_copy_and_removal(self):
+        front = self.start()
+        self.server.stop_at, self.server.lose = "removal", True
+        answer, = front.wait(self.delete(front))
+        self.assertEqual(answer["status"], UNAVAILABLE)
+        self.moved_once(front)
+
+    def test_the_front_dies_and_its_phone_asks_another(self):
+        front = self.start()
+        self.server.stop_at = "removal"
+        self.delete(front)
+        self.server.wait_stopped()
+        front.close()
+        other = self.front()
+        number = self.delete(other)
+        # it does not wait: it is not for the same collection
+        self.assertEqual(other.ask(True, list={})["status"], OK)
+        self.server.go_on()
+        self.assertEqual(self.results(other, number), [NOT_FOUND])
+        self.once()
+
+    def test_two_devices_delete_at_once(self):
+        self.serve(*(str(n) for n in range(60)))
+        one = self.start()
+        two = self.front()
+        for _ in range(3):
+            numbers = [(f, self.delete(f, *range(1, 61))) for f in (one, two)]
+            for front, number in numbers:
+                self.results(front, number)
+        self.once(*(str(n) for n in range(60)))
+
+    def test_equal_mails_are_as_many_as_before(self):
+        self.serve("same", "same")
+        self.server.add("Trash", "same")
+        front = self.start(timeout_s=6)
+        self.server.stop_at, self.server.lose = "removal", True
+        front.wait(self.delete(front, 1))
+        self.results(front, self.delete(front, 1, 2))
+        self.once(*["same"] * 3)
+
+    def test_an_equal_mail_in_the_trash_is_no_copy(self):
+        self.server.add("Trash", "a")
+        front = self.start(timeout_s=6)
+        self.kill_worker_in_the_move(front, "copy")
+        self.results(front, self.delete(front))
+        self.once("a", "a")
+
+    def test_a_refusal_is_told_and_nothing_is_left_of_it(self):
+        front = self.start()
+        for pattern in ("UID MOVE", "UID COPY"):
+            self.server.refusals[pattern] = "{tag} NO [OVERQUOTA] full\n"
+        self.assertEqual(self.results(front, self.delete(front)), [LIMIT])
+        self.assertEqual(self.server.subjects("INBOX"), ["a"])
+        self.assertEqual(self.server.subjects("Trash"), [])
+        self.assertNotIn("$BelfryMove", str(self.server.flags("INBOX")))
+        self.server.refusals.clear()
+        self.moved_once(front)
+
+    def test_mails_that_go_meanwhile_do_not_keep_the_others(self):
+        self.serve("a", "b")
+        front = self.start()
+        answers = iter(["{tag} NO [EXPUNGEISSUED] gone\n"])
+
+        def refuse_once():
+            self.server.boxes["INBOX"].pop(2, None)
+            return next(answers, None)
+        self.server.refusals["UID (MOVE|COPY)"] = refuse_once
+        number = self.delete(front, 1, 2)
+        self.assertEqual(self.results(front, number)[0], OK)
+        self.once()
+
+
+class MovesWithClaims(Moves, MoveCase):
+    """What only a mark at the backend outlives."""
+
+    def test_the_daemon_dies_between_copy_and_removal(self):
+        self.kill_daemon("removal")
+        self.moved_once(self.start())
+        self.server.go_on()
+        self.once()
+
+    def test_the_daemon_dies_and_the_server_goes_on_later(self):
+        self.kill_daemon("copy")
+        front = self.start()
+        number = self.delete(front)
+        self.server.wait_for_command("UID SEARCH.*KEYWORD", 2)
+        self.server.go_on()
+        self.results(front, number)
+        self.once()
+
+    def kill_daemon(self, where):
+        front = self.start()
+        self.server.stop_at = where
+        self.delete(front)
+        self.server.wait_stopped()
+        os.kill(self.daemon.pid, signal.SIGKILL)
+        os.waitpid(self.daemon.pid, 0)
+        self.daemon.pid = None
+
+    def test_keywords_that_are_refused_are_done_without(self):
+        self.server.refusals["UID STORE.*BelfryMove"] = "{tag} NO no right\n"
+        front = self.start()
+        self.kill_worker_in_the_move(front, "removal")
+        self.moved_once(front)
+
+
+class MovesWithoutClaims(Moves, MoveCase):
+    CAPABILITIES = "IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS MOVE"
+
+
+class MovesByCopying(Moves, MoveCase):
+    CAPABILITIES = "IMAP4rev1 AUTH=PLAIN SASL-IR"
+
+
+if __name__ == "__main__":
+    unittest.main()
