@@ -306,6 +306,8 @@ static worker_status do_group(struct apply *apply, size_t first, struct error *e
 	gather(apply, first, &group);
 	if (!what->remove)
 		status = store_both(apply, &group.items, what, error_r);
+	else if (what->to_trash && apply->no_trash != BELFRY__CONNECTOR__STATUS__OK)
+		status = apply->no_trash;
 	else if (what->to_trash && apply->trash != NULL)
 		status = apply_move(apply, &group.items, &refused, &why, error_r);
 	else

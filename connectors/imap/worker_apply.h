@@ -19,7 +19,8 @@ struct apply {
 	Belfry__Connector__Status *results;
 	bool *done;
 	bool ids_repeat;         /* an id has several operations: their order counts */
-	char *trash;             /* where removed mails go; NULL: they are expunged */
+	char *trash;             /* where removed mails go; NULL: we are in it, they are expunged */
+	worker_status no_trash;  /* there is none, and none can be made: why; OK: there is */
 	/* Of the mailbox that was opened last. */
 	bool has_modseqs;
 	bool takes_keywords;     /* also such as are new to it */
@@ -41,7 +42,8 @@ worker_status apply_expunge(struct apply *, const struct ranges *items, struct e
 
 /* --- worker_trash.c -------------------------------------------------------------------------------------------- */
 
-/* Sets apply->trash for a request that moves mails there. */
+/* Sets apply->trash for a request that moves mails there. A user without one gets one: what the device believes to be
+ * in the trash is never destroyed. */
 worker_status apply_find_trash(struct apply *, struct error *error_r);
 
 /* --- worker_move.c --------------------------------------------------------------------------------------------- */

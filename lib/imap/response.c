@@ -360,6 +360,8 @@ unsigned imap_capabilities_parse(struct imap_text list)
 		{"LIST-EXTENDED", IMAP_CAP_LIST_EXTENDED},
 		{"UNSELECT", IMAP_CAP_UNSELECT},
 		{"ID", IMAP_CAP_ID},
+		{"NAMESPACE", IMAP_CAP_NAMESPACE},
+		{"CREATE-SPECIAL-USE", IMAP_CAP_CREATE_SPECIAL_USE},
 	};
 	unsigned set = 0;
 

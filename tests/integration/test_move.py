@@ -221,6 +221,43 @@ class MovesWithClaims(Moves, MoveCase):
         self.moved_once(front)
 
 
+class NoTrash(MoveCase):
+    CAPABILITIES = CAPABILITIES + " CREATE-SPECIAL-USE"
+
+    def setUp(self):
+        super().setUp()
+        self.serve("a", trash=False)
+
+    def test_it_is_made_with_its_role(self):
+        self.moved_once(self.start())
+        self.assertIn('CREATE "Trash" (USE (\\Trash))', self.server.commands)
+        self.assertIn('SUBSCRIBE "Trash"', self.server.commands)
+
+    def test_a_role_that_is_refused_is_done_without(self):
+        self.server.refusals["CREATE.*USE"] = "{tag} NO [USEATTR] no\n"
+        self.moved_once(self.start())
+
+    def test_somebody_else_is_faster(self):
+        for answer in ("[ALREADYEXISTS] it is there", "it is there"):
+            def refuse(answer=answer):
+                self.server.boxes["Trash"] = {}
+                return "{tag} NO %s\n" % answer
+            self.serve("a", trash=False)
+            self.server.refusals["CREATE"] = refuse
+            self.moved_once(self.start())
+
+    def test_none_can_be_made_and_nothing_is_destroyed(self):
+        front = self.start()
+        self.server.refusals["CREATE"] = "{tag} NO [NOPERM] no\n"
+        self.assertEqual(self.results(front, self.delete(front)),
+                         [STATUS["UNSUPPORTED"]])
+        self.assertEqual(self.server.subjects("INBOX"), ["a"])
+        self.server.refusals["CREATE"] = "{tag} NO [UNAVAILABLE] later\n"
+        answer, = front.wait(self.delete(front))
+        self.assertEqual(answer["status"], UNAVAILABLE)
+        self.assertEqual(self.server.subjects("INBOX"), ["a"])
+
+
 class MovesWithoutClaims(Moves, MoveCase):
     CAPABILITIES = "IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS MOVE"
 

@@ -605,6 +605,38 @@ class AppliesOnOldServers(Applies):
     test_a_move_that_has_copied_is_finished = None  # it takes no claims
 
 
+class AppliesWithoutTrash(WorkerCase):
+    """As many a server is set up."""
+
+    EXTRA = """namespace inbox {
+  mailbox Trash {
+    auto = no
+    special_use =
+  }
+}
+"""
+    TRASH = "Trash"
+
+    def test_the_trash_is_made(self):
+        self.append("a", "b", "c")
+        self.assertNotIn(self.TRASH, self.collections())
+        for n, subjects in ((1, ["a"]), (2, ["a", "b"])):
+            self.assertEqual(self.apply(dict(id=n, remove=1, to_trash=1)),
+                             ["OK"])
+            self.assertEqual(self.dovecot.subjects(self.user, self.TRASH),
+                             subjects)
+        self.assertIn(self.TRASH, "".join(self.lines('LSUB "" *')))
+        self.assertEqual(self.apply(dict(id=1, remove=1, to_trash=1),
+                                    collection=self.TRASH), ["OK"])
+        self.assertEqual(self.dovecot.subjects(self.user, self.TRASH), ["b"])
+
+
+class AppliesBelowAPrefix(AppliesWithoutTrash):
+    EXTRA = AppliesWithoutTrash.EXTRA.replace(
+        "{\n", "{\n  prefix = INBOX/\n", 1)
+    TRASH = "INBOX/Trash"
+
+
 class Logins(WorkerCase):
     def test_a_wrong_password_is_refused(self):
         self.password = "wrong"

@@ -99,6 +99,12 @@ class SlowImap(ScriptedImap):
         return "".join('* LIST (%s) "/" %s\n' % (
             "\\Trash" if box == "Trash" else "", box) for box in self.boxes)
 
+    def _do_create(self, words, connection):
+        if words[0] in self.boxes:
+            return "{tag} NO it is there\n"
+        self.boxes[words[0]] = {}
+        return ""
+
     def _do_select(self, words, connection):
         if words[0] not in self.boxes:
             return "{tag} NO [NONEXISTENT] none\n"
