@@ -319,6 +319,14 @@ static worker_status do_group(struct apply *apply, size_t first, struct error *e
 	return status;
 }
 
+/* Some have gone that were there. */
+static worker_status look_again(struct apply *apply, struct error *error_r)
+{
+	if (session_refresh(apply->call->session, error_r) != SESSION_OK)
+		return BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
+	return find_all_present(apply, error_r);
+}
+
 static worker_status do_all(struct apply *apply, struct error *error_r)
 {
 	worker_status status = find_all_present(apply, error_r);
@@ -327,7 +335,7 @@ static worker_status do_all(struct apply *apply, struct error *error_r)
 	for (size_t i = 0; i < apply->request->n_operations && status != BELFRY__CONNECTOR__STATUS__UNAVAILABLE;) {
 		status = apply->done[i] ? BELFRY__CONNECTOR__STATUS__OK : do_group(apply, i, error_r);
 		if (status == BELFRY__CONNECTOR__STATUS__NOT_FOUND)
-			status = ++tries == APPLY_TRIES ? BELFRY__CONNECTOR__STATUS__UNAVAILABLE : find_all_present(apply, error_r);
+			status = ++tries == APPLY_TRIES ? BELFRY__CONNECTOR__STATUS__UNAVAILABLE : look_again(apply, error_r);
 		else
 			i++;
 	}

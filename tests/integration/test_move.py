@@ -187,6 +187,40 @@ class Moves:
         self.once()
 
 
+class Flags(MoveCase):
+    def read(self, front, *ids):
+        return front.start(True, apply=dict(collection="INBOX", operations=[
+            dict(id=n, set_flags=1) for n in ids]))
+
+    def test_mails_that_go_meanwhile_do_not_keep_the_others(self):
+        self.serve("a", "b")
+        answers = iter(["{tag} NO [EXPUNGEISSUED] gone\n"])
+
+        def refuse_once():
+            self.server.boxes["INBOX"].pop(2, None)
+            return next(answers, None)
+        self.server.refusals["UID STORE"] = refuse_once
+        front = self.start()
+        self.assertEqual(self.results(front, self.read(front, 1, 2)),
+                         [OK, NOT_FOUND])
+        self.assertEqual(self.server.flags("INBOX"), [["\\Seen"]])
+
+    def test_a_refusal_is_told(self):
+        self.server.refusals["UID STORE"] = "{tag} NO [NOPERM] no\n"
+        front = self.start()
+        self.assertEqual(self.results(front, self.read(front, 1)),
+                         [STATUS["UNSUPPORTED"]])
+
+    def test_what_may_work_later_is_unavailable_as_a_whole(self):
+        front = self.start()
+        for text in ("[INUSE] locked", "[UNAVAILABLE] disk", None):
+            self.server.refusals["UID STORE"] = lambda text=text: \
+                text and "{tag} NO %s\n" % text
+            self.server.lost = "UID STORE" if text is None else None
+            answer, = front.wait(self.read(front, 1))
+            self.assertEqual(answer["status"], UNAVAILABLE, text)
+
+
 class MovesWithClaims(Moves, MoveCase):
     """What only a mark at the backend outlives."""
 

@@ -33,14 +33,17 @@ class Mail:
 
 class SlowImap(ScriptedImap):
     """stop_at: "copy" or "removal": before these a MOVE or COPY waits for
-    go_on(), once. lose: the connection is closed there instead."""
+    go_on(), once. lose: the connection is closed there instead. refusals:
+    by regular expression, what a command is answered with, or a callable that
+    gives it. lost: commands that close the connection."""
 
     def __init__(self, *subjects, capabilities=CAPABILITIES, trash=True):
         self.boxes = {"INBOX": {}, "Trash": {}} if trash else {"INBOX": {}}
         self.next = {"INBOX": 1, "Trash": 101}
         self.modseq, self.lock = 10, threading.RLock()
         self.selected, self.views = {}, {}
-        self.stop_at, self.lose, self.refusals = None, False, {}
+        self.stop_at, self.lose = None, False
+        self.refusals, self.lost = {}, None
         self.stopped, self.going_on = threading.Event(), threading.Event()
         for subject in subjects:
             self.add("INBOX", subject)
@@ -79,6 +82,8 @@ class SlowImap(ScriptedImap):
     # commands
 
     def _answer(self, command, tag, connection):
+        if self.lost and re.match(self.lost, command):
+            return None
         for pattern, answer in self.refusals.items():
             if re.match(pattern, command):
                 answer = answer() if callable(answer) else answer
