@@ -157,6 +157,8 @@ static Belfry__Activesync__Applied *applied(struct request *request, const struc
 	applied->removed = command->kind == SYNC_COMMAND_DELETE;
 	if (command->status == SYNC_STATUS_SUCCESS && (applied->removed || command->kind == SYNC_COMMAND_CHANGE))
 		applied->item = command->item;
+	if (command->status == SYNC_STATUS_SERVER_ERROR && applied->removed)
+		applied->item = command->item; /* it is added anew: who has forgotten to have removed it removes it first */
 	return applied;
 }
 
@@ -190,10 +192,11 @@ static Belfry__Role__Write *write_position(struct request *request, struct sync_
 	const Belfry__Role__Record *record = request_record(request, key);
 	Belfry__Role__Position unknown = BELFRY__ROLE__POSITION__INIT;
 
-	if (job->key_is == SYNC_KEY_REPEATED || (job->key_is == SYNC_KEY_CURRENT && !job->wants_changes))
+	bool is_surveyed = job->key_is == SYNC_KEY_CURRENT && job->wants_changes;
+	if (job->key_is != SYNC_KEY_INITIAL && !is_surveyed && !job->owes)
 		return NULL;
 	at.name = (char *)job->name;
-	at.position = job->key_is == SYNC_KEY_INITIAL || job->state.told.more ? &unknown : &job->position;
+	at.position = !is_surveyed || job->state.told.more ? &unknown : &job->position;
 	Belfry__Role__Write *write = request_write(request, key, &at.base);
 	bool same = record != NULL && record->value.len == write->value.len &&
 		memcmp(record->value.data, write->value.data, write->value.len) == 0;

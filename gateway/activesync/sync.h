@@ -69,6 +69,7 @@ struct sync_job {
 	bool wants_changes;
 	bool deletes_to_trash;
 	bool changed;                      /* the state is to be written */
+	bool owes;                         /* what the device did is not so: it is to be told, whatever the position says */
 	uint32_t window;
 	struct sync_command *commands;
 	size_t command_count;

@@ -479,20 +479,38 @@ static bool is_operation(const struct sync_command *command)
 	return command->status == 0 && command->kind != SYNC_COMMAND_FETCH;
 }
 
+/* The device has done by itself what it tells, whether or not the backend would: it is told again what is not so. A mail
+ * that it has removed is added anew; flags are all looked at, as what did not change would not come by itself. */
 static void note_applied(struct sync_job *job, struct sync_command *command, Belfry__Connector__Status status)
 {
-	if (status == BELFRY__CONNECTOR__STATUS__OK ||
-	    (status == BELFRY__CONNECTOR__STATUS__NOT_FOUND && command->kind == SYNC_COMMAND_DELETE)) {
-		command->status = SYNC_STATUS_SUCCESS;
-		if (command->kind == SYNC_COMMAND_DELETE)
-			sync_state_removed(&job->state, command->item);
-		else
-			sync_state_set(&job->state, command->item, command->set_flags, command->clear_flags);
-	} else {
-		command->status = status == BELFRY__CONNECTOR__STATUS__NOT_FOUND ? SYNC_STATUS_NOT_FOUND
-										  : SYNC_STATUS_SERVER_ERROR;
-	}
+	bool is_gone = status == BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	bool is_refused = status != BELFRY__CONNECTOR__STATUS__OK && !is_gone;
+
+	if (command->kind == SYNC_COMMAND_DELETE)
+		sync_state_removed(&job->state, command->item);
+	else if (!is_gone)
+		sync_state_set(&job->state, command->item, command->set_flags, command->clear_flags);
+	if (is_refused)
+		command->status = SYNC_STATUS_SERVER_ERROR;
+	else
+		command->status = is_gone && command->kind != SYNC_COMMAND_DELETE ? SYNC_STATUS_NOT_FOUND : SYNC_STATUS_SUCCESS;
+	if (is_refused && command->kind == SYNC_COMMAND_CHANGE)
+		job->state.record->token = 0;
+	job->owes |= is_refused;
 	job->changed = true;
+}
+
+/* UNAVAILABLE is no answer: what was done already does not mind to be done again. */
+static bool is_complete(const Belfry__Connector__Response *response)
+{
+	const Belfry__Connector__Applied *applied = response->applied;
+
+	if (response->status != BELFRY__CONNECTOR__STATUS__OK || applied == NULL)
+		return false;
+	for (size_t i = 0; i < applied->n_results; i++)
+		if (applied->results[i] == BELFRY__CONNECTOR__STATUS__UNAVAILABLE)
+			return false;
+	return true;
 }
 
 static void applied(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
@@ -503,7 +521,7 @@ static void applied(const Belfry__Connector__Response *response, int fd, bool is
 
 	(void)fd;
 	(void)is_last;
-	if (response->status != BELFRY__CONNECTOR__STATUS__OK || response->applied == NULL) {
+	if (!is_complete(response)) {
 		fail(request, response);
 		return;
 	}

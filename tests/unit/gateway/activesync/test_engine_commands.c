@@ -278,6 +278,86 @@ static void an_apply_that_fails_as_a_whole_is_done_with_the_next(void **state)
 	}
 }
 
+static void an_operation_that_nobody_knows_the_end_of_is_a_retry(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	unsigned commits = try.commits;
+	try.refuse_operation = BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
+	sync_with(&try, key, "Delete{ServerId=1:99} Delete{ServerId=1:1}");
+	assert_string_equal(try_text(&try, "Status", 0), "16");
+	assert_string_equal(try_text(&try, "SyncKey", 0), key);
+	assert_int_equal(try.commits, commits);
+	try_end(&try);
+}
+
+static void a_deletion_that_is_refused_gives_the_mail_back(void **state)
+{
+	struct try_engine try;
+	char first[4096];
+
+	(void)state;
+	begin(&try);
+	try.refuse_operation = BELFRY__CONNECTOR__STATUS__UNSUPPORTED;
+	snprintf(first, sizeof first, "%s", sync_with(&try, key, "Delete{ServerId=1:2}"));
+	assert_int_equal(try_count(&try, "<Delete><ServerId>1:2</ServerId><Status>5</Status></Delete>"), 1);
+	assert_int_equal(try_count(&try, "<Add><ServerId>1:2</ServerId>"), 1);
+	assert_string_equal(sync_with(&try, key, "Delete{ServerId=1:2}"), first);
+	sync_with(&try, key, ""); /* it has forgotten to have deleted it */
+	assert_int_equal(try_count(&try, "<Commands><Delete><ServerId>1:2</ServerId></Delete><Add><ServerId>1:2</ServerId>"), 1);
+	snprintf(key, sizeof key, "%s", try_text(&try, "SyncKey", 0));
+	try.refuse_operation = BELFRY__CONNECTOR__STATUS__OK;
+	sync_with(&try, key, "Delete{ServerId=1:2}");
+	assert_int_equal(try_count(&try, "ServerId"), 0);
+	assert_null(try_item(&try.mailboxes[0], 2));
+	try_end(&try);
+}
+
+static void a_change_that_is_refused_is_taken_back(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	try.refuse_operation = BELFRY__CONNECTOR__STATUS__LIMIT;
+	sync_with(&try, key, "Change{ServerId=1:2 ApplicationData{Read=1}}");
+	assert_int_equal(try_count(&try, "<Change><ServerId>1:2</ServerId><Status>5</Status></Change>"), 1);
+	assert_int_equal(try_count(&try, "<Commands><Change><ServerId>1:2</ServerId><ApplicationData><Read xmlns=\"Email\">0</Read>"), 1);
+	snprintf(key, sizeof key, "%s", try_text(&try, "SyncKey", 0));
+	sync_with(&try, key, "");
+	assert_int_equal(try_count(&try, "<Change>"), 0);
+	try_end(&try);
+}
+
+static void what_is_refused_is_told_by_the_next_when_this_one_wants_no_changes(void **state)
+{
+	static const struct { const char *command, *told; } cases[] = {
+		{"Delete{ServerId=1:2}", "<Commands><Add><ServerId>1:2</ServerId>"},
+		{"Change{ServerId=1:2 ApplicationData{Read=1}}", "<Commands><Change><ServerId>1:2</ServerId>"},
+	};
+	struct try_engine try;
+	char body[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		begin(&try);
+		try.refuse_operation = BELFRY__CONNECTOR__STATUS__UNSUPPORTED;
+		snprintf(body, sizeof body, "Sync{Collections{Collection{SyncKey=%s CollectionId=1 GetChanges=0 Commands{%s}}}}", key,
+			cases[i].command);
+		try_command(&try, "Sync", body);
+		assert_int_equal(try_count(&try, "<Commands>"), 0);
+		snprintf(key, sizeof key, "%s", try_text(&try, "SyncKey", 0));
+		try_command(&try, "Ping", "Ping{HeartbeatInterval=600 Folders{Folder{Id=1 Class=Email}}}");
+		assert_int_equal(try.park.positions[0].next, 0); /* the hub takes that for news */
+		try_wake(&try, BELFRY__ROLE__WAKE_REASON__CHANGED, (const uint32_t[]){0}, 1);
+		sync_with(&try, key, "");
+		assert_int_equal(try_count(&try, cases[i].told), 1);
+		try_end(&try);
+	}
+}
+
 /* --- requests that are wrong ----------------------------------------------------------------------------------- */
 
 #define ONE(rest) "Sync{Collections{Collection{" rest "}}}"
@@ -474,6 +554,10 @@ int main(void)
 		cmocka_unit_test(fetches_are_bounded_and_can_go_on),
 		cmocka_unit_test(get_changes_0_applies_and_tells_nothing),
 		cmocka_unit_test(an_apply_that_fails_as_a_whole_is_done_with_the_next),
+		cmocka_unit_test(an_operation_that_nobody_knows_the_end_of_is_a_retry),
+		cmocka_unit_test(a_deletion_that_is_refused_gives_the_mail_back),
+		cmocka_unit_test(a_change_that_is_refused_is_taken_back),
+		cmocka_unit_test(what_is_refused_is_told_by_the_next_when_this_one_wants_no_changes),
 		cmocka_unit_test(a_wrong_request_is_refused_as_a_whole),
 		cmocka_unit_test(a_wrong_collection_is_refused_alone),
 		cmocka_unit_test(three_hundred_collections_are_taken_and_one_more_is_not),

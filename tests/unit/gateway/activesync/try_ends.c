@@ -420,12 +420,15 @@ static void fetch(struct answer *answer, const Belfry__Connector__Fetch *asked)
 		fetch_one(answer, try_item(mailbox, asked->ids[i]), asked->ids[i], i + 1 == asked->n_ids);
 }
 
-static Belfry__Connector__Status apply_one(struct try_mailbox *mailbox, const Belfry__Connector__Operation *operation)
+static Belfry__Connector__Status apply_one(const struct try_engine *try, struct try_mailbox *mailbox,
+	const Belfry__Connector__Operation *operation)
 {
 	struct try_item *item = try_item(mailbox, operation->id);
 
 	if (item == NULL)
 		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	if (try->refuse_operation != BELFRY__CONNECTOR__STATUS__OK)
+		return try->refuse_operation;
 	if (operation->remove)
 		try_expunge(mailbox, operation->id);
 	else
@@ -443,7 +446,7 @@ static void apply(struct answer *answer, const Belfry__Connector__Apply *asked)
 	applied.results = arena_alloc(answer->arena, asked->n_operations * sizeof *applied.results);
 	for (size_t i = 0; i < asked->n_operations; i++) {
 		answer->try->last_apply_to_trash = asked->operations[i]->to_trash;
-		applied.results[applied.n_results++] = apply_one(mailbox, asked->operations[i]);
+		applied.results[applied.n_results++] = apply_one(answer->try, mailbox, asked->operations[i]);
 	}
 	answer->message.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_APPLIED;
 	answer->message.applied = &applied;

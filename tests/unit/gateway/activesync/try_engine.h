@@ -77,6 +77,7 @@ struct try_engine {
 	bool connector_is_silent;        /* but for logins */
 	/* By the request's body case: the status that it is answered with instead; OK: as it is. */
 	Belfry__Connector__Status refuse[16];
+	Belfry__Connector__Status refuse_operation; /* each of an Apply, but for items that are gone; OK: none */
 	unsigned retry_after_s;
 	size_t handle_bytes;             /* of a login's handle */
 	struct try_mailbox mailboxes[TRY_MAILBOXES_MAX];
