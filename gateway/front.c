@@ -246,7 +246,8 @@ struct front *front_create(const struct front_settings *settings, struct error *
 	front->listeners = mem_alloc_array(settings->https_places + settings->http_places + 1, sizeof *front->listeners);
 	front->http = http_server_create(&http);
 	front->hub = hub_client_create(settings->net, settings->number, &hub_events, front);
-	front->connectors = connector_client_create(settings->net, "front", settings->number);
+	front->connectors = connector_client_create(settings->net, "front", settings->number, settings->connector_timeout_s,
+		settings->data);
 	if (create_engines(front, error_r) < 0 ||
 	    listen_at(front, "http", settings->http_places, accepted_plain, error_r) < 0)
 		front_free(&front);

@@ -26,6 +26,8 @@ struct front_settings {
 	unsigned http_places;       /* "http/0" …: plain, behind a proxy that does TLS */
 	const struct front_engine *engines;
 	size_t engine_count;
+	connector_timeout *connector_timeout_s; /* NULL: the usual */
+	const void *data;           /* its */
 	struct net *net;
 };
 

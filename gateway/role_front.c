@@ -24,6 +24,13 @@ static void *create(const struct role_settings *settings, unsigned number, struc
 	return role;
 }
 
+static unsigned connector_timeout_s(const char *name, const void *data)
+{
+	const struct config_connector *connector = config_instance_named(data, name);
+
+	return connector == NULL ? CONNECTOR_TIMEOUT_S : connector->timeout_s;
+}
+
 static int start(void *instance, struct net *net, struct error *error_r)
 {
 	struct front_role *role = instance;
@@ -31,7 +38,8 @@ static int start(void *instance, struct net *net, struct error *error_r)
 	struct front_settings front = {
 		.number = role->number, .connections_max = config->max_connections,
 		.https_places = (unsigned)config->listen.count, .http_places = (unsigned)config->listen_plain.count,
-		.engines = role->settings->engines, .engine_count = role->settings->engine_count, .net = net,
+		.engines = role->settings->engines, .engine_count = role->settings->engine_count,
+		.connector_timeout_s = connector_timeout_s, .data = config, .net = net,
 	};
 
 	role->front = front_create(&front, error_r);

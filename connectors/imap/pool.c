@@ -26,6 +26,7 @@ struct request {
 	struct service_client *client;    /* NULL: gone */
 	struct account *account;
 	uint64_t id, validity;
+	int64_t until_ms;                 /* then it is over, whether it waits or runs: its client gives up soon after */
 	Belfry__Connector__Request__BodyCase kind;
 	char *collection;                 /* "" where there is none */
 	uint8_t *packed;                  /* the Request, without the handle */
@@ -275,9 +276,16 @@ static void timed_out(struct timer *timer)
 	request_answer(request, STATUS(UNAVAILABLE), "the backend took too long");
 }
 
+static int64_t left_ms(const struct request *request)
+{
+	return request->until_ms - loop_now_ms(request->pool->loop);
+}
+
+/* From now on: for a request that comes in, and with each item of an answer. */
 static void restart_deadline(struct request *request)
 {
-	timer_start(request->pool->loop, &request->deadline, (int64_t)request->pool->settings->timeout_s * 1000 + POOL_GRACE_MS,
+	request->until_ms = loop_now_ms(request->pool->loop) + (int64_t)request->pool->settings->timeout_s * 1000;
+	timer_start(request->pool->loop, &request->deadline, left_ms(request) + (request->slot != NULL ? POOL_GRACE_MS : 0),
 		timed_out);
 }
 
@@ -306,7 +314,7 @@ static void send_request(struct slot *slot, struct request *request)
 	message.user = account->login;
 	message.password.data = (uint8_t *)secret_text(account->password);
 	message.password.len = strlen(secret_text(account->password));
-	message.timeout_s = (uint32_t)pool->settings->timeout_s;
+	message.timeout_s = (uint32_t)((left_ms(request) + 999) / 1000);
 	message.request = belfry__connector__request__unpack(arena_protobuf(arena), request->length, request->packed);
 	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_FETCH) {
 		message.quarantined = items;
@@ -328,7 +336,7 @@ static void run(struct slot *slot, struct request *request)
 	request->slot = slot;
 	board_wipe(slot->process.board);
 	atomic_store(&slot->process.board->unsettled, 0);
-	restart_deadline(request);
+	timer_start(slot->pool->loop, &request->deadline, left_ms(request) + POOL_GRACE_MS, timed_out);
 	send_request(slot, request);
 }
 
@@ -555,7 +563,7 @@ void pool_ask(struct pool *pool, struct service_client *client, const Belfry__Co
 	*pool->last = request;
 	pool->last = &request->next;
 	pool->waiting++;
-	timer_start(pool->loop, &request->deadline, (int64_t)pool->settings->timeout_s * 1000, timed_out);
+	restart_deadline(request);
 	hand_out_soon(pool);
 }
 

@@ -3,6 +3,7 @@
  * The worker processes and the requests for them. A request goes to the worker of its user, so that the session there
  * is used again; when that one is busy, to any that is not; when all are, it waits. A worker has one request at a
  * time; one that dies or hangs costs that request only, is replaced, and the item it died on is not touched again.
+ * timeout_s is counted from when a request came, so that none is started or goes on that its client has given up.
  * Of a collection one Apply runs at a time, in the order they came; what only reads goes on beside it.
  *
  *   slot: empty ─▶ idle ◀─▶ busy          (empty: none started, ended for want of work, or died)

@@ -15,6 +15,7 @@ struct instance {
 	struct instance *next;
 	struct connector_client *client;
 	struct calls *calls;
+	unsigned timeout_s;
 	char name[];
 };
 
@@ -22,6 +23,8 @@ struct connector_client {
 	struct net *net;
 	char *role;
 	unsigned number;
+	connector_timeout *timeout_s;
+	const void *data;
 	struct instance *instances;
 };
 
@@ -55,11 +58,13 @@ static int told(const uint8_t *body, size_t length, void *owner)
 
 static const struct calls_events calls_events = {.hello = say_hello, .told = told};
 
-struct connector_client *connector_client_create(struct net *net, const char *role, unsigned number)
+struct connector_client *connector_client_create(struct net *net, const char *role, unsigned number,
+	connector_timeout *timeout_s, const void *data)
 {
 	struct connector_client *client = mem_alloc(sizeof *client);
 
-	*client = (struct connector_client){.net = net, .role = mem_strdup(role), .number = number};
+	*client = (struct connector_client){.net = net, .role = mem_strdup(role), .number = number, .timeout_s = timeout_s,
+		.data = data};
 	return client;
 }
 
@@ -91,6 +96,7 @@ static struct instance *find_instance(struct connector_client *client, const cha
 	instance = mem_alloc(sizeof *instance + strlen(name) + 1);
 	strcpy(instance->name, name);
 	instance->client = client;
+	instance->timeout_s = client->timeout_s != NULL ? client->timeout_s(name, client->data) : CONNECTOR_TIMEOUT_S;
 	snprintf(place, sizeof place, "connector/%s", name);
 	instance->calls = calls_create(client->net, place, &calls_events, instance);
 	instance->next = client->instances;
@@ -144,7 +150,7 @@ struct connector_call *connector_ask(struct connector_client *client, const char
 	struct connector_call *call = mem_alloc(sizeof *call);
 
 	*call = (struct connector_call){.answered = answered, .data = data};
-	call->call = calls_begin(instance->calls, CONNECTOR_TIMEOUT_MS, came, call);
+	call->call = calls_begin(instance->calls, (instance->timeout_s + CONNECTOR_MARGIN_S) * 1000ll, came, call);
 	request->id = call_id(call->call);
 	calls_send(instance->calls, &request->base, call->call);
 	return call;

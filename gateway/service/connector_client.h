@@ -12,8 +12,12 @@
 struct connector_client;
 struct connector_call;
 
-/* role, number: for Hello. */
-struct connector_client *connector_client_create(struct net *, const char *role, unsigned number);
+/* An instance's timeout_s. */
+typedef unsigned connector_timeout(const char *instance, const void *data);
+
+/* role, number: for Hello. timeout_s NULL: CONNECTOR_TIMEOUT_S for all. */
+struct connector_client *connector_client_create(struct net *, const char *role, unsigned number,
+	connector_timeout *timeout_s, const void *data);
 void connector_client_free(struct connector_client **);
 
 /* An answer, or one frame of it. Exactly one frame has is_last. When the daemon is gone or silent the status is
@@ -26,8 +30,9 @@ struct connector_call *connector_ask(struct connector_client *, const char *inst
 /* No answer will come any more. Clears the pointer; NULL is fine. Not for a call whose last frame came. */
 void connector_call_cancel(struct connector_call **);
 
-/* Silence for so long on one request, or between two frames of its answer, counts as gone: longer than the daemon's
- * own limit for its backend (timeout_s, 30 by default), so that its words reach us where it can speak. */
-enum { CONNECTOR_TIMEOUT_MS = 60000 };
+/* Silence on one request, or between two frames of its answer, counts as gone when it lasts so much longer than the
+ * daemon's own limit, its timeout_s: so its words reach us where it can speak, and nothing that was given up here is
+ * begun there. */
+enum { CONNECTOR_TIMEOUT_S = 30, CONNECTOR_MARGIN_S = 30 };
 
 #endif

@@ -39,7 +39,8 @@ void hub_park(struct hub_client *, Belfry__Role__Park *);
 void hub_unpark(struct hub_client *, uint32_t slot, uint32_t generation);
 void hub_outcome(struct hub_client *, Belfry__Role__Outcome *);
 
-/* A Begin waits for whoever holds the lock, and that one for its backend: longer than CONNECTOR_TIMEOUT_MS twice. */
+/* A Begin waits for whoever holds the lock, and that one for its backend: longer than a connector of the usual
+ * timeout_s is waited for twice (connector_client.h). */
 enum { HUB_TIMEOUT_MS = 150000 };
 
 #endif

@@ -152,6 +152,26 @@ static void who_waits_too_long_is_told_so(void **state)
 	fixture_stop(&fixture);
 }
 
+static void the_time_in_the_queue_counts(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_list(&fixture.front);
+	uint64_t waits = asker_flag(&fixture.front, "INBOX", 5, 1, 0);
+	loop_advance(fixture.loop, TIMEOUT_MS / 3);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(worker_request(&fixture, 0)->timeout_s, TIMEOUT_MS / 3 * 2 / 1000);
+	loop_advance(fixture.loop, TIMEOUT_MS / 3 * 2);
+	assert_int_equal(asker_status(&fixture.front, waits), -1); /* it may still say so itself */
+	loop_advance(fixture.loop, POOL_GRACE_MS);
+	assert_int_equal(asker_status(&fixture.front, waits), STATUS(UNAVAILABLE));
+	assert_true(fixture.workers[0].was_killed);
+	fixture_stop(&fixture);
+}
+
 static void an_item_that_a_worker_died_on_is_left_out(void **state)
 {
 	struct fixture fixture;
@@ -353,6 +373,7 @@ int main(void)
 		cmocka_unit_test(of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came),
 		cmocka_unit_test(a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next),
 		cmocka_unit_test(who_waits_too_long_is_told_so),
+		cmocka_unit_test(the_time_in_the_queue_counts),
 		cmocka_unit_test(an_item_that_a_worker_died_on_is_left_out),
 		cmocka_unit_test(when_it_is_not_known_which_item_each_is_fetched_alone),
 		cmocka_unit_test(a_worker_that_hangs_is_killed_and_the_network_blames_no_item),
