@@ -303,6 +303,7 @@ static worker_status do_group(struct apply *apply, size_t first, struct error *e
 
 	if (status != BELFRY__CONNECTOR__STATUS__OK)
 		return status;
+	apply->has_begun = true;
 	gather(apply, first, &group);
 	if (!what->remove)
 		status = store_both(apply, &group.items, what, error_r);
@@ -389,6 +390,8 @@ void worker_apply(struct worker_call *call)
 	struct error error;
 	worker_status status = apply_steps(&apply, &error);
 
+	if (!apply.has_begun && worker_try_again(call))
+		status = apply_steps(&apply, &error);
 	if (status == BELFRY__CONNECTOR__STATUS__OK) {
 		applied.results = apply.results;
 		applied.n_results = apply.request->n_operations;

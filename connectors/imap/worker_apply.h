@@ -18,6 +18,7 @@ struct apply {
 	const Belfry__Connector__Apply *request;
 	Belfry__Connector__Status *results;
 	bool *done;
+	bool has_begun;          /* until then nothing was changed */
 	bool ids_repeat;         /* an id has several operations: their order counts */
 	char *trash;             /* where removed mails go; NULL: we are in it, they are expunged */
 	worker_status no_trash;  /* there is none, and none can be made: why; OK: there is */

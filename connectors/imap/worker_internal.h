@@ -34,7 +34,7 @@ void worker_apply(struct worker_call *);
 
 /* A new session in place of a broken one. NULL with error_r: call->session is as it was. */
 struct session *worker_reopen(struct worker_call *, struct error *error_r);
-/* The session broke: is it worth to do a request that only reads once more? Then there is a new one. */
+/* The session broke: is it worth to do a request that has only read once more? Then there is a new one. */
 bool worker_try_again(struct worker_call *);
 
 /* A response with the front's id, in the arena. */

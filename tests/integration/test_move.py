@@ -221,6 +221,21 @@ class Flags(MoveCase):
             self.assertEqual(answer["status"], UNAVAILABLE, text)
 
 
+class Sessions(MoveCase):
+    def test_one_that_was_dead_before_anything_was_done_is_replaced(self):
+        self.serve(*"abcd")
+        front = self.start()
+        for n, command in enumerate(("SELECT", "LIST", "UID SEARCH"), 1):
+            self.assertEqual(front.ask(True, list={})["status"], OK)
+            self.server.lost = command
+            self.assertEqual(self.results(front, self.delete(front, n)), [OK])
+            self.assertIsNone(self.server.lost)
+        # a new one that is lost is the server's trouble
+        self.server.lost = "UID FETCH"
+        answer, = front.wait(self.delete(front, 4))
+        self.assertEqual(answer["status"], UNAVAILABLE)
+
+
 class MovesWithClaims(Moves, MoveCase):
     """What only a mark at the backend outlives."""
 

@@ -35,7 +35,7 @@ class SlowImap(ScriptedImap):
     """stop_at: "copy" or "removal": before these a MOVE or COPY waits for
     go_on(), once. lose: the connection is closed there instead. refusals:
     by regular expression, what a command is answered with, or a callable that
-    gives it. lost: commands that close the connection."""
+    gives it. lost: a command that closes the connection, once."""
 
     def __init__(self, *subjects, capabilities=CAPABILITIES, trash=True):
         self.boxes = {"INBOX": {}, "Trash": {}} if trash else {"INBOX": {}}
@@ -83,6 +83,7 @@ class SlowImap(ScriptedImap):
 
     def _answer(self, command, tag, connection):
         if self.lost and re.match(self.lost, command):
+            self.lost = None
             return None
         for pattern, answer in self.refusals.items():
             if re.match(pattern, command):
