@@ -181,7 +181,7 @@ static void remove_item(struct null_mailboxes *mailboxes, struct null_collection
 {
 	struct null_collection *trash = null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH);
 
-	if (to_trash && trash != NULL && trash != collection)
+	if (to_trash && trash != collection)
 		null_item_put(trash, null_item_copy(item));
 	null_item_remove(collection, item->id);
 }
@@ -193,6 +193,9 @@ static Belfry__Connector__Status operate(struct null_mailboxes *mailboxes, struc
 
 	if (item == NULL)
 		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	if (operation->remove && operation->to_trash
+		&& null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH) == NULL)
+		return BELFRY__CONNECTOR__STATUS__UNSUPPORTED; /* rather than destroyed */
 	null_item_flag(collection, item, operation->set_flags, operation->clear_flags);
 	if (operation->remove)
 		remove_item(mailboxes, collection, item, operation->to_trash);
