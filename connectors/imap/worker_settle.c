@@ -65,6 +65,8 @@ static worker_status read_copies(struct settling *settling, struct error *error_
 
 	free(settling->copies.list);
 	settling->copies = (struct mails){0};
+	if (status == BELFRY__CONNECTOR__STATUS__NOT_FOUND)
+		return BELFRY__CONNECTOR__STATUS__OK; /* it cannot be looked into; where it is gone, the MOVE will say so */
 	if (status == BELFRY__CONNECTOR__STATUS__OK && session_refresh(apply->call->session, error_r) == SESSION_LOST)
 		status = BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
