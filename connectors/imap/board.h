@@ -13,8 +13,8 @@ enum { BOARD_FD = 5 };
 
 enum board_phase {
 	BOARD_IDLE,     /* nothing of an item is being touched: whatever happens is no item's fault */
-	BOARD_FETCHING, /* octets come from the backend: dying here is the item's fault, hanging is the network's */
-	BOARD_PARSING   /* no waiting for anybody: dying and hanging are the item's fault */
+	BOARD_FETCHING, /* octets come from the backend: a crash here is the item's fault, hanging is the network's */
+	BOARD_PARSING   /* no waiting for anybody: a crash and hanging are the item's fault */
 };
 
 struct board {

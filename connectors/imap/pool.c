@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "connectors/imap/quarantine.h"
+#include "connectors/imap/undertaker.h"
 #include "connectors/imap/unsettled.h"
 #include "connectors/imap/worker.pb-c.h"
 #include "lib/core/arena.h"
@@ -17,8 +18,7 @@
 #define STATUS(name) BELFRY__CONNECTOR__STATUS__##name
 
 enum {
-	BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 30000, /* after a worker that died without having served anything */
-	REAP_MS = 50
+	BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 30000  /* after a worker that died without having served anything */
 };
 
 struct request {
@@ -34,6 +34,7 @@ struct request {
 	struct timer deadline;
 	struct pool *pool;
 	struct slot *slot;                /* NULL: waits */
+	bool is_careful;                  /* it was given to the worker so */
 };
 
 struct slot {
@@ -44,13 +45,6 @@ struct slot {
 	struct timer timer;               /* idle: to end; empty: until it may be started again */
 	unsigned backoff_ms;
 	bool has_served, is_paused;
-};
-
-/* Ended, not reaped yet. */
-struct leaving {
-	struct leaving *next;
-	pid_t pid;
-	int64_t kill_at_ms; /* 0: was killed */
 };
 
 struct pool {
@@ -65,8 +59,7 @@ struct pool {
 	struct request *first, **last;
 	unsigned waiting;
 	uint64_t last_id;
-	struct leaving *leaving;
-	struct timer reap;
+	struct undertaker *undertaker;
 	struct deferred hand_out;
 };
 
@@ -109,60 +102,37 @@ static void take_out(struct pool *pool, struct request *request)
 
 /* --- workers come and go --------------------------------------------------------------------------------------- */
 
-static bool has_left(struct pool *pool, struct leaving *leaving)
-{
-	if (leaving->kill_at_ms != 0 && loop_now_ms(pool->loop) >= leaving->kill_at_ms) {
-		pool->ways->kill(leaving->pid);
-		leaving->kill_at_ms = 0;
-	}
-	return pool->ways->is_gone(leaving->pid, false);
-}
-
-static void reap(struct timer *timer)
-{
-	struct pool *pool = container_of(timer, struct pool, reap);
-
-	for (struct leaving **link = &pool->leaving; *link != NULL;) {
-		struct leaving *leaving = *link;
-		if (!has_left(pool, leaving)) {
-			link = &leaving->next;
-			continue;
-		}
-		*link = leaving->next;
-		free(leaving);
-	}
-	if (pool->leaving != NULL)
-		timer_start(pool->loop, &pool->reap, REAP_MS, reap);
-}
-
-/* grace_ms 0: at once. */
-static void see_off(struct pool *pool, pid_t pid, int64_t grace_ms)
-{
-	struct leaving *leaving = mem_alloc(sizeof *leaving);
-
-	leaving->pid = pid;
-	leaving->next = pool->leaving;
-	pool->leaving = leaving;
-	if (grace_ms > 0)
-		leaving->kill_at_ms = loop_now_ms(pool->loop) + grace_ms;
-	else
-		pool->ways->kill(pid);
-	timer_start(pool->loop, &pool->reap, 0, reap);
-}
-
 static void may_start_again(struct timer *timer)
 {
 	hand_out_soon(container_of(timer, struct slot, timer)->pool);
 }
 
-/* The one way out of a worker; its request, if any, has been taken from it. */
-static void slot_end(struct slot *slot, int64_t grace_ms)
+static struct death death_of(const struct slot *slot, enum death_cause cause)
+{
+	const struct request *request = slot->request;
+	const struct board *board = slot->process.board;
+	struct death death = {.pid = slot->process.pid, .cause = cause, .phase = BOARD_IDLE};
+
+	if (request == NULL)
+		return death;
+	death.user = request->account->user;
+	death.collection = request->collection;
+	death.phase = (enum board_phase)atomic_load(&board->phase);
+	death.item = atomic_load(&board->item);
+	death.validity = atomic_load(&board->validity);
+	return death;
+}
+
+/* The one way out of a worker; its request, if any, is the caller's from then on. */
+static void slot_end(struct slot *slot, enum death_cause cause, int64_t grace_ms)
 {
 	struct pool *pool = slot->pool;
+	struct death death = death_of(slot, cause);
 
+	undertaker_take(pool->undertaker, &death, grace_ms);
+	slot->request = NULL;
 	link_close(&slot->link);
 	pool->ways->release(&slot->process);
-	see_off(pool, slot->process.pid, grace_ms);
 	timer_stop(pool->loop, &slot->timer);
 	slot->is_paused = false;
 	if (slot->has_served) {
@@ -173,22 +143,6 @@ static void slot_end(struct slot *slot, int64_t grace_ms)
 		timer_start(pool->loop, &slot->timer, slot->backoff_ms, may_start_again);
 	}
 	hand_out_soon(pool);
-}
-
-/* What the worker died on, or hung on, is not given to another. */
-static void blame(struct slot *slot, bool it_hung)
-{
-	const struct request *request = slot->request;
-	const struct board *board = slot->process.board;
-	enum board_phase phase = (enum board_phase)atomic_load(&board->phase);
-	uint64_t item = atomic_load(&board->item), validity = atomic_load(&board->validity);
-
-	if (request == NULL || phase == BOARD_IDLE || (it_hung && phase != BOARD_PARSING))
-		return;
-	log_error(LOG_CONNECTOR, "user=%s collection=%s item=%llu worker=%d %s; it is left out from now on",
-		log_quote(request->account->user), log_quote(request->collection), (unsigned long long)item,
-		(int)slot->process.pid, it_hung ? "hung" : "died");
-	quarantine_add(slot->pool->quarantine, request->account->user, request->collection, validity, item);
 }
 
 /* The worker has answered, or is lost: did it stop in the middle of a move? */
@@ -205,29 +159,30 @@ static void note_unsettled(struct slot *slot)
 		loop_now_ms(slot->pool->loop));
 }
 
-static void worker_lost(struct link *link, const char *why, void *owner)
+static void worker_failed(struct slot *slot, enum death_cause cause, const char *why)
 {
-	struct slot *slot = owner;
 	struct request *request = slot->request;
 
-	(void)link;
 	if (request != NULL) {
 		log_warning(LOG_CONNECTOR, "worker=%d user=%s lost: %s", (int)slot->process.pid, log_quote(request->account->user), why);
-		blame(slot, false);
 		note_unsettled(slot);
-		slot->request = NULL;
-		slot_end(slot, 0);
-		request_answer(request, STATUS(UNAVAILABLE), "a worker died");
-	} else {
-		slot_end(slot, 0);
 	}
+	slot_end(slot, cause, 0);
+	if (request != NULL)
+		request_answer(request, STATUS(UNAVAILABLE), "a worker died");
+}
+
+static void worker_lost(struct link *link, const char *why, void *owner)
+{
+	(void)link;
+	worker_failed(owner, DEATH_LOST, why);
 }
 
 static void idle_for_long(struct timer *timer)
 {
 	struct slot *slot = container_of(timer, struct slot, timer);
 
-	slot_end(slot, POOL_GRACE_MS);
+	slot_end(slot, DEATH_LET_GO, POOL_GRACE_MS);
 }
 
 static void worker_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner);
@@ -268,11 +223,9 @@ static void timed_out(struct timer *timer)
 	}
 	log_warning(LOG_CONNECTOR, "worker=%d user=%s killed: no answer for %d s", (int)slot->process.pid,
 		log_quote(request->account->user), request->pool->settings->timeout_s);
-	blame(slot, true);
 	note_unsettled(slot);
-	slot->request = NULL;
 	slot->has_served = true; /* the backend's fault rather than its own */
-	slot_end(slot, 0);
+	slot_end(slot, DEATH_HUNG, 0);
 	request_answer(request, STATUS(UNAVAILABLE), "the backend took too long");
 }
 
@@ -320,7 +273,7 @@ static void send_request(struct slot *slot, struct request *request)
 		message.quarantined = items;
 		message.n_quarantined = quarantine_items(pool->quarantine, account->user, request->collection, request->validity, items,
 			QUARANTINE_MAX);
-		message.careful = quarantine_is_careful(pool->quarantine, account->user, request->collection);
+		message.careful = request->is_careful = quarantine_is_careful(pool->quarantine, account->user, request->collection);
 	}
 	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY)
 		tell_unsettled(request, &message);
@@ -483,8 +436,11 @@ static void answered(struct slot *slot, const Belfry__Worker__WorkerResponse *an
 	}
 	pass(slot, &answer->response, fd);
 	restart_deadline(slot->request);
-	if (answer->last)
-		finish(slot);
+	if (!answer->last)
+		return;
+	if (slot->request->is_careful)
+		quarantine_relax(slot->pool->quarantine, slot->request->account->user, slot->request->collection);
+	finish(slot);
 }
 
 static void worker_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
@@ -493,10 +449,11 @@ static void worker_received(struct link *link, const uint8_t *body, size_t lengt
 	struct arena *arena = arena_create(length);
 	const Belfry__Worker__WorkerResponse *answer = belfry__worker__worker_response__unpack(arena_protobuf(arena), length, body);
 
+	(void)link;
 	if (answer == NULL || slot->request == NULL) {
 		if (fd >= 0)
 			close(fd);
-		worker_lost(link, "it answered what was not asked", slot);
+		worker_failed(slot, DEATH_SENSELESS, "it answered what was not asked");
 	} else {
 		answered(slot, answer, fd);
 	}
@@ -620,6 +577,7 @@ struct pool *pool_create(struct loop *loop, const struct imap_settings *settings
 		.quarantine = quarantine_create(), .unsettled = unsettled_create(),
 		.slots = mem_alloc_array((size_t)settings->workers, sizeof *pool->slots)};
 	pool->last = &pool->first;
+	pool->undertaker = undertaker_create(loop, ways, pool->quarantine);
 	for (int i = 0; i < settings->workers; i++)
 		pool->slots[i].pool = pool;
 	return pool;
@@ -638,7 +596,7 @@ void pool_free(struct pool **owner)
 			request_free(slot->request);
 		slot->request = NULL;
 		if (slot->link != NULL)
-			slot_end(slot, 0);
+			slot_end(slot, DEATH_LET_GO, 0);
 		timer_stop(pool->loop, &slot->timer);
 	}
 	while (pool->first != NULL) {
@@ -646,15 +604,7 @@ void pool_free(struct pool **owner)
 		take_out(pool, request);
 		request_free(request);
 	}
-	while (pool->leaving != NULL) {
-		struct leaving *leaving = pool->leaving;
-		pool->leaving = leaving->next;
-		if (leaving->kill_at_ms != 0)
-			pool->ways->kill(leaving->pid);
-		pool->ways->is_gone(leaving->pid, true);
-		free(leaving);
-	}
-	timer_stop(pool->loop, &pool->reap);
+	undertaker_free(&pool->undertaker);
 	loop_undefer(pool->loop, &pool->hand_out);
 	quarantine_free(&pool->quarantine);
 	unsettled_free(&pool->unsettled);

@@ -41,13 +41,14 @@ static void say_how(pid_t pid, int status)
 		log_error(LOG_CONNECTOR, "worker=%d ended with status %d", (int)pid, WEXITSTATUS(status));
 }
 
-static bool process_is_gone(pid_t pid, bool wait)
+static bool process_is_gone(pid_t pid, bool wait, int *status_r)
 {
-	int status = 0;
-	pid_t reaped = waitpid(pid, &status, wait ? 0 : WNOHANG);
+	pid_t reaped;
 
+	*status_r = 0;
+	reaped = waitpid(pid, status_r, wait ? 0 : WNOHANG);
 	if (reaped == pid)
-		say_how(pid, status);
+		say_how(pid, *status_r);
 	return reaped != 0;
 }
 

@@ -22,8 +22,8 @@ struct process_ways {
 	/* Unmaps the board; the process goes on. */
 	void (*release)(struct process *);
 	void (*kill)(pid_t);
-	/* Is it gone for good? Asked again until it is; wait: does not come back before. */
-	bool (*is_gone)(pid_t, bool wait);
+	/* Is it gone for good, and how (as of waitpid(2))? Asked again until it is; wait: does not come back before. */
+	bool (*is_gone)(pid_t, bool wait, int *status_r);
 };
 
 /* This very program with --worker, settings and all: belfry-imap. */

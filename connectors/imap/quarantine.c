@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A ring of bad items. It is looked through for each Fetch: a comparison of hashes for the few that there are. */
+/* A list of bad items, the oldest first. It is looked through for each Fetch: there are few. */
 #include "connectors/imap/quarantine.h"
 
 #include <stdlib.h>
@@ -13,8 +13,8 @@ struct bad {
 };
 
 struct quarantine {
-	size_t count, next; /* next: the oldest once the ring is full */
-	struct bad ring[QUARANTINE_MAX];
+	size_t count;
+	struct bad list[QUARANTINE_MAX];
 };
 
 struct quarantine *quarantine_create(void)
@@ -28,6 +28,13 @@ static void drop(struct bad *bad)
 	free(bad->collection);
 }
 
+static void take_out(struct quarantine *quarantine, size_t at)
+{
+	drop(&quarantine->list[at]);
+	quarantine->count--;
+	memmove(&quarantine->list[at], &quarantine->list[at + 1], (quarantine->count - at) * sizeof *quarantine->list);
+}
+
 void quarantine_free(struct quarantine **owner)
 {
 	struct quarantine *quarantine = *owner;
@@ -36,7 +43,7 @@ void quarantine_free(struct quarantine **owner)
 	if (quarantine == NULL)
 		return;
 	for (size_t i = 0; i < quarantine->count; i++)
-		drop(&quarantine->ring[i]);
+		drop(&quarantine->list[i]);
 	free(quarantine);
 }
 
@@ -49,7 +56,7 @@ static bool has(const struct quarantine *quarantine, const char *user, const cha
 	uint64_t item)
 {
 	for (size_t i = 0; i < quarantine->count; i++) {
-		const struct bad *bad = &quarantine->ring[i];
+		const struct bad *bad = &quarantine->list[i];
 		if (bad->item == item && (bad->validity == validity || item == 0) && is_in(bad, user, collection))
 			return true;
 	}
@@ -59,16 +66,18 @@ static bool has(const struct quarantine *quarantine, const char *user, const cha
 void quarantine_add(struct quarantine *quarantine, const char *user, const char *collection, uint64_t validity,
 	uint64_t item)
 {
-	struct bad *bad = &quarantine->ring[quarantine->next];
-
 	if (has(quarantine, user, collection, validity, item))
 		return;
 	if (quarantine->count == QUARANTINE_MAX)
-		drop(bad);
-	else
-		quarantine->count++;
-	quarantine->next = (quarantine->next + 1) % QUARANTINE_MAX;
-	*bad = (struct bad){mem_strdup(user), mem_strdup(collection), validity, item};
+		take_out(quarantine, 0);
+	quarantine->list[quarantine->count++] = (struct bad){mem_strdup(user), mem_strdup(collection), validity, item};
+}
+
+void quarantine_relax(struct quarantine *quarantine, const char *user, const char *collection)
+{
+	for (size_t i = quarantine->count; i-- > 0;)
+		if (quarantine->list[i].item == 0 && is_in(&quarantine->list[i], user, collection))
+			take_out(quarantine, i);
 }
 
 size_t quarantine_items(const struct quarantine *quarantine, const char *user, const char *collection, uint64_t validity,
@@ -77,7 +86,7 @@ size_t quarantine_items(const struct quarantine *quarantine, const char *user, c
 	size_t count = 0;
 
 	for (size_t i = 0; i < quarantine->count && count < room; i++) {
-		const struct bad *bad = &quarantine->ring[i];
+		const struct bad *bad = &quarantine->list[i];
 		if (bad->item != 0 && (validity == 0 || bad->validity == validity) && is_in(bad, user, collection))
 			items_r[count++] = bad->item;
 	}

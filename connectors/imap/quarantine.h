@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Items that a worker died on, so that no other touches them again: the rest of the mailbox works. Kept until the
+ * Items that a worker crashed or hung on, so that no other touches them again: the rest of the mailbox works. Kept until the
  * daemon restarts (perhaps as a newer version, which can read them).
  */
 #ifndef BELFRY_CONNECTORS_IMAP_QUARANTINE_H
@@ -22,6 +22,8 @@ void quarantine_add(struct quarantine *, const char *user, const char *collectio
 /* The items of this collection of whatever validity is given (0: any), at most `room`; how many. */
 size_t quarantine_items(const struct quarantine *, const char *user, const char *collection, uint64_t validity,
 	uint64_t *items_r, size_t room);
+/* The collection was fetched item by item, and nobody died: what is known of it now is all that there is. */
+void quarantine_relax(struct quarantine *, const char *user, const char *collection);
 /* Has something died here of which it is not known what? */
 bool quarantine_is_careful(const struct quarantine *, const char *user, const char *collection);
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,12 +62,15 @@ static void kill_worker(pid_t pid)
 	struct fake_worker *worker = &current->workers[pid - 1000];
 
 	worker->was_killed = true;
+	if (worker->link != NULL)
+		worker->wait_status = SIGKILL;
 	link_close(&worker->link);
 }
 
-static bool is_gone(pid_t pid, bool wait)
+static bool is_gone(pid_t pid, bool wait, int *status_r)
 {
 	(void)wait;
+	*status_r = current->workers[pid - 1000].wait_status;
 	return current->workers[pid - 1000].link == NULL;
 }
 
@@ -156,8 +160,9 @@ void worker_answer_login(struct fixture *fixture, unsigned worker, Belfry__Worke
 	answer(fixture, worker, STATUS(REFUSED), true, login);
 }
 
-void worker_die(struct fixture *fixture, unsigned worker)
+void worker_die(struct fixture *fixture, unsigned worker, int wait_status)
 {
+	fixture->workers[worker].wait_status = wait_status;
 	link_close(&fixture->workers[worker].link);
 	loop_settle(fixture->loop);
 }

@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "connectors/imap/pool.h"
 #include "connectors/imap/unsettled.h"
@@ -182,7 +184,7 @@ static void an_item_that_a_worker_died_on_is_left_out(void **state)
 	uint64_t id = asker_fetch(&fixture.front, "INBOX", items, 3);
 	worker_answer(&fixture, 0, STATUS(OK), false);
 	board_write(&fixture.workers[0].board, BOARD_FETCHING, 7, 6);
-	worker_die(&fixture, 0);
+	worker_die(&fixture, 0, SIGSEGV);
 	assert_int_equal(asker_answer(&fixture.front, id, 1)->status, STATUS(UNAVAILABLE));
 	loop_advance(fixture.loop, 1000);
 	asker_fetch(&fixture.front, "INBOX", items, 3);
@@ -205,11 +207,53 @@ static void when_it_is_not_known_which_item_each_is_fetched_alone(void **state)
 	fixture_login(&fixture, "alice@example.org");
 	asker_fetch(&fixture.front, "INBOX", items, 3);
 	board_write(&fixture.workers[0].board, BOARD_FETCHING, 7, 0);
-	worker_die(&fixture, 0);
+	worker_die(&fixture, 0, SIGSEGV);
 	loop_advance(fixture.loop, 1000);
 	asker_fetch(&fixture.front, "INBOX", items, 3);
 	assert_true(worker_request(&fixture, 1)->careful);
 	assert_int_equal(worker_request(&fixture, 1)->n_quarantined, 0);
+	worker_answer(&fixture, 1, STATUS(OK), true); /* all went well: the collection is as good as any other */
+	asker_fetch(&fixture.front, "INBOX", items, 3);
+	assert_false(worker_request(&fixture, 1)->careful);
+	fixture_stop(&fixture);
+}
+
+static void how_a_worker_died_says_whether_it_was_the_items_fault(void **state)
+{
+	static const struct { enum board_phase phase; int wait_status; size_t quarantined; } cases[] = {
+		{BOARD_PARSING, SIGSEGV, 1}, {BOARD_PARSING, SIGABRT, 1}, {BOARD_PARSING, W_EXITCODE(1, 0), 1},
+		{BOARD_PARSING, SIGKILL, 0}, {BOARD_PARSING, SIGTERM, 0}, {BOARD_PARSING, W_EXITCODE(0, 0), 0},
+		{BOARD_FETCHING, SIGBUS, 1}, {BOARD_FETCHING, SIGKILL, 0}, {BOARD_IDLE, SIGSEGV, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture fixture;
+		fixture_start(&fixture, "workers=1\n");
+		fixture_login(&fixture, "alice@example.org");
+		asker_fetch(&fixture.front, "INBOX", items, 3);
+		board_write(&fixture.workers[0].board, cases[i].phase, 7, 6);
+		worker_die(&fixture, 0, cases[i].wait_status);
+		loop_advance(fixture.loop, 1000);
+		asker_fetch(&fixture.front, "INBOX", items, 3);
+		assert_int_equal(worker_request(&fixture, 1)->n_quarantined, cases[i].quarantined);
+		fixture_stop(&fixture);
+	}
+}
+
+static void a_killed_worker_makes_nobody_careful(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_fetch(&fixture.front, "INBOX", items, 3);
+	board_write(&fixture.workers[0].board, BOARD_FETCHING, 7, 0);
+	worker_die(&fixture, 0, SIGKILL);
+	loop_advance(fixture.loop, 1000);
+	asker_fetch(&fixture.front, "INBOX", items, 3);
+	assert_false(worker_request(&fixture, 1)->careful);
 	fixture_stop(&fixture);
 }
 
@@ -247,7 +291,7 @@ static void workers_that_die_at_once_are_started_ever_more_slowly(void **state)
 	for (int i = 0; i < 600; i++) { /* a minute */
 		asker_list(&fixture.front);
 		if (fixture.started > 0 && fixture.workers[fixture.started - 1].link != NULL)
-			worker_die(&fixture, fixture.started - 1);
+			worker_die(&fixture, fixture.started - 1, SIGSEGV);
 		loop_advance(fixture.loop, 100);
 		asker_clear(&fixture.front);
 	}
@@ -376,6 +420,8 @@ int main(void)
 		cmocka_unit_test(the_time_in_the_queue_counts),
 		cmocka_unit_test(an_item_that_a_worker_died_on_is_left_out),
 		cmocka_unit_test(when_it_is_not_known_which_item_each_is_fetched_alone),
+		cmocka_unit_test(how_a_worker_died_says_whether_it_was_the_items_fault),
+		cmocka_unit_test(a_killed_worker_makes_nobody_careful),
 		cmocka_unit_test(a_worker_that_hangs_is_killed_and_the_network_blames_no_item),
 		cmocka_unit_test(workers_that_die_at_once_are_started_ever_more_slowly),
 		cmocka_unit_test(a_worker_without_work_is_let_go),
