@@ -80,6 +80,7 @@ static void release_work(struct request *request)
 		sync_state_release(&work->jobs[i].state);
 		ranges_release(&work->jobs[i].present);
 		ranges_release(&work->jobs[i].existing);
+		ranges_release(&work->jobs[i].readable);
 		buffer_release(&work->jobs[i].packed);
 	}
 }

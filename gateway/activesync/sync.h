@@ -7,6 +7,7 @@
  *	sync_wait.c        a request that waits for news
  *	sync_request.c     one Collection element into a job
  *	sync_collection.c  one job: apply the device's commands ▶ survey ▶ plan ▶ fetch ▶ write
+ *	sync_unreadable.c  … in which items that could not be read once are looked at again
  *	sync_state.c       what the device has; the plan
  *	mail_write.c       one mail as ApplicationData
  */
@@ -76,6 +77,8 @@ struct sync_job {
 	struct buffer packed;              /* the state's bytes until the commit */
 	Belfry__Role__Position position;   /* of the survey; all zero: not known */
 	struct ranges present, existing;
+	bool is_filtered;                  /* existing is known */
+	struct ranges readable;            /* told as unreadable once, and can be read now */
 	Belfry__Connector__ItemFlags **item_flags;
 	size_t item_flag_count;
 	uint64_t *items;                   /* to fetch, newest first */
@@ -103,6 +106,12 @@ void sync_request_resolve(struct request *, struct sync_job *);
 /* Runs the job at work->job_at; sync_job_done() follows when its part of the answer is written. */
 void sync_job_run(struct request *);
 void sync_job_done(struct request *);
+
+/* After the survey, before the plan: which of the items that the device was told to be unreadable can be read now?
+ * They are taken out of the survey, so that the plan deletes them from the device and the next answer adds them: no
+ * client shows a body that comes with a Change. sync_job_plan() follows. */
+void sync_look_at_unreadable(struct request *);
+void sync_job_plan(struct request *);
 
 /* True: the request waits, there is nothing to tell, and nothing of it is to be answered: it is held. */
 bool sync_wait(struct request *);

@@ -2,7 +2,7 @@
 /*
  * One collection of a Sync, in order of time:
  *
- *	apply ──▶ survey ──▶ (survey without the filter) ──▶ plan ──▶ head ──▶ fetch … ──▶ done
+ *	apply ──▶ survey ──▶ (survey without the filter) ──▶ (look at unreadable) ──▶ plan ──▶ head ──▶ fetch … ──▶ done
  *	repeated request: apply what is new in it ──▶ head ──▶ fetch … ──▶ done
  */
 #include <stdio.h>
@@ -107,6 +107,8 @@ static void write_add(struct request *request, const Belfry__Connector__Item *it
 	wbxml_writer_end(&request->writer);
 	if (sync_state_added(&job->state, item->id, is_good ? item->flags : BELFRY__CONNECTOR__FLAG__SEEN))
 		job->changed = true; /* given again, it may have other flags than the first time */
+	if (sync_state_note_bad(&job->state, item->id, !is_good))
+		job->changed = true;
 }
 
 /* What the device asked for by Fetch (MS-ASCMD 2.2.3.67.2): part of Responses, in full. */
@@ -340,15 +342,18 @@ static void tell(struct request *request)
 
 /* --- survey ---------------------------------------------------------------------------------------------------- */
 
-static void plan(struct request *request, const struct ranges *existing)
+void sync_job_plan(struct request *request)
 {
 	struct sync_work *work = request->work;
 	struct sync_job *job = job_of(request);
 	uint64_t window = job->window < work->window ? job->window : work->window;
 	struct sync_told *told = &job->state.told;
 
-	if (sync_state_plan(&job->state, &job->present, existing, job->item_flags, job->item_flag_count, window))
+	if (sync_state_plan(&job->state, &job->present, job->is_filtered ? &job->existing : NULL, job->item_flags,
+		job->item_flag_count, window))
 		job->changed = true;
+	if (job->readable.count != 0)
+		told->more = true; /* they are to come back */
 	work->window -= ranges_size(&told->adds) + ranges_size(&told->changes) + ranges_size(&told->deletes) +
 		ranges_size(&told->soft_deletes);
 	if (!told->owes_flags) /* else the next survey has to say them again */
@@ -396,7 +401,8 @@ static void surveyed_all(const Belfry__Connector__Response *response, int fd, bo
 		return;
 	}
 	take_ranges(&job->existing, response->surveyed->present);
-	plan(request, &job->existing);
+	job->is_filtered = true;
+	sync_look_at_unreadable(request);
 }
 
 static void survey(struct request *, bool all, connector_answered *);
@@ -428,7 +434,7 @@ static void surveyed(const Belfry__Connector__Response *response, int fd, bool i
 	if (job->state.record->options->filter != 0 && has_vanished(job))
 		survey(request, true, surveyed_all);
 	else
-		plan(request, NULL);
+		sync_look_at_unreadable(request);
 }
 
 /* MS-ASCMD 2.2.3.68.2: FilterType to the first second that counts, at midnight so that it does not move all day. */

@@ -11,7 +11,7 @@ struct set {
 	struct ranges *ranges;
 	ProtobufCBinaryData *bytes;
 };
-enum { SETS = 7 };
+enum { SETS = 8 };
 
 static void sets(struct sync_state *state, struct set sets_r[SETS])
 {
@@ -24,6 +24,7 @@ static void sets(struct sync_state *state, struct set sets_r[SETS])
 	sets_r[4] = (struct set){&state->told.changes, &record->told_changes};
 	sets_r[5] = (struct set){&state->told.deletes, &record->told_deletes};
 	sets_r[6] = (struct set){&state->told.soft_deletes, &record->told_soft_deletes};
+	sets_r[7] = (struct set){&state->bad, &record->bad};
 }
 
 static bool told_is_right(const struct sync_told *told)
@@ -44,7 +45,7 @@ int sync_state_open(struct sync_state *state_r, Belfry__Activesync__Sync *record
 			sync_state_release(state_r);
 			return -1;
 		}
-	if (told_is_right(&state_r->told))
+	if (told_is_right(&state_r->told) && ranges_size(&state_r->bad) <= SYNC_BAD_MAX)
 		return 0;
 	sync_state_release(state_r);
 	return -1;
@@ -104,6 +105,7 @@ void sync_state_removed(struct sync_state *state, uint64_t id)
 	put(&state->has, id, false);
 	put(&state->unseen, id, false);
 	put(&state->flagged, id, false);
+	put(&state->bad, id, false);
 	put(&state->told.changes, id, false); /* an answer that is given again does not tell of it any more */
 }
 
@@ -114,6 +116,11 @@ bool sync_state_added(struct sync_state *state, uint64_t id, uint32_t flags)
 	bool is_flagged_anew = put(&state->flagged, id, flags & FLAGGED);
 
 	return is_new || is_seen_anew || is_flagged_anew;
+}
+
+bool sync_state_note_bad(struct sync_state *state, uint64_t id, bool is_bad)
+{
+	return (!is_bad || ranges_size(&state->bad) < SYNC_BAD_MAX) && put(&state->bad, id, is_bad);
 }
 
 uint32_t sync_state_flags(const struct sync_state *state, uint64_t id)
@@ -158,6 +165,7 @@ static void plan_removals(struct sync_state *state, const struct ranges *present
 	ranges_subtract(&state->has, &state->has, &state->told.soft_deletes);
 	ranges_intersect(&state->unseen, &state->unseen, &state->has);
 	ranges_intersect(&state->flagged, &state->flagged, &state->has);
+	ranges_intersect(&state->bad, &state->bad, &state->has);
 }
 
 static void plan_changes(struct sync_state *state, const struct ranges *present,

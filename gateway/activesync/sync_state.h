@@ -26,11 +26,14 @@ struct sync_state {
 	struct ranges has;      /* items on the device … */
 	struct ranges unseen;   /* … and how it sees them */
 	struct ranges flagged;
+	struct ranges bad;      /* of has: the device was told that they cannot be read */
 	struct sync_told told;
 };
 
-/* More than any answer tells, whatever the window: a record that says so is damaged. */
-enum { SYNC_TOLD_MAX = 100000 };
+enum {
+	SYNC_TOLD_MAX = 100000, /* more than any answer tells, whatever the window: a record that says so is damaged */
+	SYNC_BAD_MAX = 50       /* one batch to ask for again; a mailbox of which more is broken needs its admin */
+};
 
 /* -1: the record is damaged. */
 int sync_state_open(struct sync_state *state_r, Belfry__Activesync__Sync *record);
@@ -44,6 +47,9 @@ void sync_state_removed(struct sync_state *, uint64_t id);
 /* An item was written into the answer: with these flags the device sees it. False: so it was before (an answer is
  * given again, and the item is as it was the first time). */
 bool sync_state_added(struct sync_state *, uint64_t id, uint32_t flags);
+
+/* An item was told as unreadable, or with its content. False: nothing is new by that. */
+bool sync_state_note_bad(struct sync_state *, uint64_t id, bool is_bad);
 
 /* Makes told from the difference between the device's view and the survey, at most `window` changes, removals first,
  * then flags, then new items, newest first. The sets follow, but for the added items, which follow as they are

@@ -144,6 +144,17 @@ static int message_expunge(struct doing *doing)
 	return 0;
 }
 
+static int message_readable(struct doing *doing)
+{
+	struct null_mailboxes *mailboxes = null_mailboxes_own(doing->store, null_user(doing->store, doing->user));
+	struct null_item *item = null_item(null_collection(mailboxes, doing->mailbox), item_of(doing));
+
+	if (item == NULL)
+		return error_set(doing->error, "%s has no such item", doing->mailbox);
+	item->is_bad = false;
+	return 0;
+}
+
 static int mailbox_create(struct doing *doing)
 {
 	null_collection_add(doing->store, doing->user, doing->mailbox, BELFRY__CONNECTOR__ROLE__NONE);
@@ -179,7 +190,7 @@ static int mailbox_renew(struct doing *doing)
 	return 0;
 }
 
-/* RFC 5423, and Renewed: UIDVALIDITY is another one. */
+/* RFC 5423, and Readable: what could not be read can, of which nobody is told; Renewed: UIDVALIDITY is another one. */
 static const struct {
 	const char *event;
 	bool needs_mailbox;
@@ -187,7 +198,7 @@ static const struct {
 } events[] = {
 	{"MessageNew", true, message_new}, {"MessageAppend", true, message_new}, {"FlagsSet", true, flags_set},
 	{"FlagsClear", true, flags_clear}, {"MessageExpunge", true, message_expunge},
-	{"MailboxCreate", false, mailbox_create}, {"MailboxDelete", true, mailbox_delete},
+	{"Readable", true, message_readable}, {"MailboxCreate", false, mailbox_create}, {"MailboxDelete", true, mailbox_delete},
 	{"MailboxRename", true, mailbox_rename}, {"Renewed", true, mailbox_renew},
 };
 

@@ -309,6 +309,39 @@ static void an_item_that_cannot_be_read_stops_nothing(void **state)
 	try_end(&try);
 }
 
+static void an_item_that_could_not_be_read_comes_anew_when_it_can(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	for (int i = 0; i < 3; i++)
+		try_deliver(&try, &try.mailboxes[0], 0)->is_bad = i != 0;
+	sync_with(&try, "0", "");
+	sync_more(&try, "");
+	assert_int_equal(try_count(&try, "(unreadable message)"), 2);
+	try_item(&try.mailboxes[0], 3)->is_bad = false;
+	unsigned asked = try.asked[BELFRY__CONNECTOR__REQUEST__BODY_FETCH];
+	sync_more(&try, "");
+	assert_int_equal(try.asked[BELFRY__CONNECTOR__REQUEST__BODY_FETCH], asked); /* a phone that comes for nothing */
+	try_deliver(&try, &try.mailboxes[0], 0);
+	sync_more(&try, "");
+	assert_int_equal(try_count(&try, "<Delete>"), 1); /* 2 is as bad as it was */
+	assert_int_equal(try_count(&try, "<Add>"), 1);
+	assert_int_equal(try_count(&try, "<MoreAvailable"), 1);
+	sync_more(&try, "");
+	assert_int_equal(try_count(&try, "<Add>"), 1);
+	assert_int_equal(try_count(&try, "(unreadable message)"), 0);
+	assert_string_equal(try_text(&try, "ServerId", 0), "1:3");
+	asked = try.asked[BELFRY__CONNECTOR__REQUEST__BODY_FETCH];
+	try_expunge(&try.mailboxes[0], 2);
+	sync_more(&try, "");
+	try_deliver(&try, &try.mailboxes[0], 0);
+	sync_more(&try, "");
+	assert_int_equal(try.asked[BELFRY__CONNECTOR__REQUEST__BODY_FETCH], asked + 2); /* its last, and the new one's */
+	try_end(&try);
+}
+
 static void a_large_body_comes_out_of_its_file(void **state)
 {
 	struct try_engine try;
@@ -553,6 +586,7 @@ int main(void)
 		cmocka_unit_test(the_same_key_gets_the_same_answer),
 		cmocka_unit_test(flags_that_change_while_an_answer_is_lost_are_right_in_the_end),
 		cmocka_unit_test(an_item_that_cannot_be_read_stops_nothing),
+		cmocka_unit_test(an_item_that_could_not_be_read_comes_anew_when_it_can),
 		cmocka_unit_test(a_large_body_comes_out_of_its_file),
 		cmocka_unit_test(a_full_answer_is_cut_and_goes_on),
 		cmocka_unit_test(options_are_kept_until_others_come),

@@ -143,14 +143,36 @@ static void a_damaged_record_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		for (int field = 0; field < 7; field++) {
+		for (int field = 0; field < 8; field++) {
 			Belfry__Activesync__Sync record = BELFRY__ACTIVESYNC__SYNC__INIT;
 			ProtobufCBinaryData *fields[] = {&record.has, &record.unseen, &record.flagged, &record.told_adds,
-				&record.told_changes, &record.told_deletes, &record.told_soft_deletes};
+				&record.told_changes, &record.told_deletes, &record.told_soft_deletes, &record.bad};
 			struct sync_state device;
 			*fields[field] = (ProtobufCBinaryData){cases[i].length, (uint8_t *)(uintptr_t)cases[i].bytes};
 			assert_int_equal(sync_state_open(&device, &record), -1);
 		}
+}
+
+static void unreadable_items_are_remembered_as_long_as_the_device_has_them(void **state)
+{
+	Belfry__Activesync__Sync record = BELFRY__ACTIVESYNC__SYNC__INIT;
+	struct sync_state device;
+	struct ranges present = set("1-4 10-100");
+
+	(void)state;
+	assert_int_equal(sync_state_open(&device, &record), 0);
+	for (uint64_t id = 1; id <= 100; id++) {
+		sync_state_added(&device, id, SEEN);
+		assert_int_equal(sync_state_note_bad(&device, id, true), id <= SYNC_BAD_MAX);
+	}
+	assert_false(sync_state_note_bad(&device, 1, true));
+	assert_true(sync_state_note_bad(&device, 3, false));
+	assert_false(sync_state_note_bad(&device, 3, false));
+	sync_state_removed(&device, 4);
+	sync_state_plan(&device, &present, NULL, NULL, 0, 100); /* 5-9 were expunged */
+	assert_set(&device.bad, "1-2 10-50");
+	ranges_release(&present);
+	sync_state_release(&device);
 }
 
 static void an_answer_that_told_too_much_is_damage(void **state)
@@ -394,6 +416,7 @@ int main(void)
 		cmocka_unit_test(a_plan_tells_removals_then_flags_then_new_items),
 		cmocka_unit_test(the_devices_own_changes_are_its_view),
 		cmocka_unit_test(a_damaged_record_is_refused),
+		cmocka_unit_test(unreadable_items_are_remembered_as_long_as_the_device_has_them),
 		cmocka_unit_test(an_answer_that_told_too_much_is_damage),
 		cmocka_unit_test(whatever_happens_the_phone_has_the_mailbox_in_the_end),
 	};
