@@ -417,14 +417,15 @@ static worker_status stale(struct error *error_r)
 static worker_status begin(struct fetch *fetch, bool *is_queued_r, struct error *error_r)
 {
 	struct session *session = fetch->call->session;
-	int is_selecting = session_select(session, fetch->request->collection, error_r);
 	enum session_answer selected = SESSION_OK;
 	struct error ignored;
+	int is_selecting;
 
+	if (session_has_selected(session, fetch->request->collection) && !is_valid(fetch))
+		session_unselect(session); /* the asker may know better than this view, which may be old */
+	is_selecting = session_select(session, fetch->request->collection, error_r);
 	if (is_selecting < 0)
 		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
-	if (!is_selecting && !is_valid(fetch))
-		return stale(error_r);
 	fetch->is_current = is_selecting;
 	next_batch(fetch);
 	*is_queued_r = queue_batch(fetch);

@@ -23,11 +23,16 @@ enum {
 enum step { STEP_UNSELECT, STEP_STATUS, STEP_SELECT, STEP_SEARCH, STEP_FLAGS };
 enum { STEPS_MAX = 6 };
 
+/* Two sessions that open a mailbox for the first time may each make it, and see two UIDVALIDITYs until one of them is
+ * written: then it is opened anew. */
+enum { OPEN_TRIES = 3 };
+
 struct survey {
 	struct worker_call *call;
 	const Belfry__Connector__Survey *request;
 	enum step steps[STEPS_MAX];
 	int step_count;
+	bool opens_anew;         /* what is selected is not to be believed */
 	struct position position;
 	bool has_position;
 	bool flags_failed;       /* the server refused to tell them as they were asked */
@@ -162,7 +167,8 @@ static int queue_view(struct survey *survey, struct error *error_r)
 	struct session *session = survey->call->session;
 	bool is_selected = session_has_selected(session, survey->request->collection);
 
-	if (is_selected && session_can_ask_selected(session) && session_refresh(session, error_r) == SESSION_OK)
+	if (is_selected && !survey->opens_anew && session_can_ask_selected(session)
+		&& session_refresh(session, error_r) == SESSION_OK)
 		return queue_status(survey, error_r);
 	if (is_selected)
 		queue_unselect(survey);
@@ -372,31 +378,42 @@ static worker_status survey_steps(struct survey *survey, bool *complete_r, struc
 	return BELFRY__CONNECTOR__STATUS__OK;
 }
 
-static void survey_once(struct worker_call *call, struct survey *survey, bool *complete_r, worker_status *status_r,
-	struct error *error_r)
-{
-	*survey = (struct survey){.call = call, .request = call->request->request->survey};
-	*status_r = survey_steps(survey, complete_r, error_r);
-}
-
 static void survey_release(struct survey *survey)
 {
 	ranges_release(&survey->present);
 	free(survey->flags);
 }
 
+/* The first time survey is all zero. */
+static worker_status survey_once(struct worker_call *call, struct survey *survey, bool opens_anew, bool *complete_r,
+	struct error *error_r)
+{
+	survey_release(survey);
+	*survey = (struct survey){.call = call, .request = call->request->request->survey, .opens_anew = opens_anew};
+	return survey_steps(survey, complete_r, error_r);
+}
+
+/* A mailbox that was really made anew is so the second time, too. */
+static worker_status survey_until_settled(struct worker_call *call, struct survey *survey, bool *complete_r,
+	struct error *error_r)
+{
+	bool expects = call->request->request->survey->validity != 0;
+	worker_status status = survey_once(call, survey, false, complete_r, error_r);
+
+	for (int tries = expects ? 2 : OPEN_TRIES; status == BELFRY__CONNECTOR__STATUS__STALE && tries > 1; tries--)
+		status = survey_once(call, survey, true, complete_r, error_r);
+	return !expects && status == BELFRY__CONNECTOR__STATUS__STALE ? BELFRY__CONNECTOR__STATUS__UNAVAILABLE : status;
+}
+
 void worker_survey(struct worker_call *call)
 {
-	struct survey survey;
+	struct survey survey = {0};
 	bool complete = false;
 	struct error error;
-	worker_status status;
+	worker_status status = survey_until_settled(call, &survey, &complete, &error);
 
-	survey_once(call, &survey, &complete, &status, &error);
-	if (worker_try_again(call)) {
-		survey_release(&survey);
-		survey_once(call, &survey, &complete, &status, &error);
-	}
+	if (worker_try_again(call))
+		status = survey_until_settled(call, &survey, &complete, &error);
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		answer(&survey, complete);
 	else

@@ -21,10 +21,11 @@ static struct sync_job *job_of(struct request *request)
 }
 
 /* The connector cannot: what that means for this collection. */
-static int status_of(Belfry__Connector__Status status)
+static int status_of(const struct sync_job *job, Belfry__Connector__Status status)
 {
 	switch (status) {
-	case BELFRY__CONNECTOR__STATUS__STALE: return SYNC_STATUS_INVALID_KEY; /* ids mean other mails now: start anew */
+	case BELFRY__CONNECTOR__STATUS__STALE: /* ids mean other mails now: start anew, if there are any */
+		return job->state.has.count != 0 ? SYNC_STATUS_INVALID_KEY : SYNC_STATUS_RETRY;
 	case BELFRY__CONNECTOR__STATUS__NOT_FOUND: return SYNC_STATUS_HIERARCHY;
 	default: return SYNC_STATUS_RETRY;
 	}
@@ -34,7 +35,7 @@ static void fail(struct request *request, const Belfry__Connector__Response *res
 {
 	struct sync_job *job = job_of(request);
 
-	job->status = status_of(response->status);
+	job->status = status_of(job, response->status);
 	job->changed = false;
 	log_info(LOG_ACTIVESYNC, "user=%s device=%s collection=%s not synchronised: connector status=%d %s",
 		log_quote(request->user), log_quote(request->device), log_quote(job->name), response->status,
@@ -418,6 +419,22 @@ static bool has_vanished(struct sync_job *job)
 	return any;
 }
 
+static void surveyed(const Belfry__Connector__Response *, int fd, bool is_last, void *data);
+
+/* The mailbox was made anew, and the device has nothing of the old one: it need not know. */
+static bool survey_anew(struct request *request)
+{
+	struct sync_job *job = job_of(request);
+	Belfry__Activesync__Sync *record = job->state.record;
+
+	if (job->state.has.count != 0 || record->validity == 0)
+		return false;
+	record->validity = record->token = 0;
+	job->changed = true;
+	survey(request, false, surveyed);
+	return true;
+}
+
 static void surveyed(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
 {
 	struct request *request = data;
@@ -425,6 +442,8 @@ static void surveyed(const Belfry__Connector__Response *response, int fd, bool i
 
 	(void)fd;
 	(void)is_last;
+	if (response->status == BELFRY__CONNECTOR__STATUS__STALE && survey_anew(request))
+		return;
 	if (response->status != BELFRY__CONNECTOR__STATUS__OK || response->surveyed == NULL) {
 		fail(request, response);
 		return;

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 
-from lib import wbxml
+from lib import schema, wbxml
 from lib.dovecot import ImapLines
 from lib.house import House
 from lib.mail import mail_octets
@@ -73,6 +73,62 @@ class FreshForever(Fresh):
     DOVECOT = {"mask": ("NOTIFY",),
                "extra": "mail_location = maildir:~/Maildir:INDEX=MEMORY\n"}
     MODSEQ = ["NOMODSEQ"]
+
+
+class TwoMakers(House):
+    """Two phones and the post open a mailbox at once that is not there yet."""
+
+    BELFRY = {"hook": "no"}
+    ROUNDS, MAILS = 15, 3
+    TEST_TIMEOUT_S = 200
+
+    def phone_from_nothing(self, start, phone, subjects):
+        """Sync until all mails are there; "again" (Status 16, HTTP 503) is no
+        error, "start anew" (Status 3) is one."""
+        phone.set_up()
+        inbox, box = phone.folder(INBOX), None
+        phone.sync(inbox)
+        start.wait()
+        for _ in range(RETRY_ROUNDS):
+            try:
+                box = phone.sync(inbox)
+            except Refused as refused:
+                self.assertEqual(refused.status, 503)
+            else:
+                self.assertIn(box.status, ("1", "16"))
+                if box.status == "1" and set(box.values()) == subjects:
+                    return
+            time.sleep(0.1)
+        self.fail("it has %s\n%s" % (box and box.values(),
+                                     self.belfry.log()[-3000:]))
+
+    def test_nobody_starts_anew(self):
+        schema.prepare()
+        subjects = {"mail %d" % n for n in range(self.MAILS)}
+        for _ in range(self.ROUNDS):
+            user = self.next_user()
+            start, errors = threading.Barrier(3), []
+
+            def run(do, *arguments):
+                try:
+                    do(start, *arguments)
+                except Exception as error:   # told below
+                    errors.append(error)
+
+            def post(start):
+                start.wait()
+                for subject in sorted(subjects):
+                    self.deliver(subject, user)
+            threads = [threading.Thread(target=run, args=(post,))] + [
+                threading.Thread(target=run, args=(
+                    self.phone_from_nothing,
+                    self.belfry.phone(user, device_id="MAKER%d" % n),
+                    subjects)) for n in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(errors, [])
 
 
 class Large(House):

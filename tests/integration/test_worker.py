@@ -786,6 +786,34 @@ class Liars(unittest.TestCase):
             [("EXAMINE", SELECTED), ("UID FETCH", fetch)], **self.FETCH),
             ["OK", "BAD_ITEM", "OK"])
 
+    def survey_of_two_makers(self, examined, **survey):
+        """STATUS says UIDVALIDITY 7, EXAMINE one of these each time."""
+        examined = iter(examined)
+
+        def examine(command, tag, connection):
+            return SELECTED.replace("UIDVALIDITY 7",
+                                    "UIDVALIDITY %d" % next(examined))
+        response, = self.ask([
+            ("STATUS", "* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7 "
+                       "UNSEEN 0)\n{tag} OK\n"),
+            ("EXAMINE", examine), ("CLOSE", "{tag} OK\n"),
+            ("UID SEARCH", "* SEARCH 1 2 3\n{tag} OK\n"),
+            ("UID FETCH", "* 1 FETCH (UID 1 FLAGS ())\n{tag} OK\n")],
+            survey=dict(collection="INBOX", **survey))
+        words = {n: w for w, n in STATUS.items()}
+        return words[response["status"]]
+
+    def test_a_mailbox_that_two_are_making_is_opened_again(self):
+        # without UNSELECT each EXAMINE but the first comes twice
+        for examined, validity, status in (
+                ([7], 0, "OK"), ([8, 7, 7], 0, "OK"),
+                ([8, 8, 8, 7, 7], 0, "OK"), ([8] * 5, 0, "UNAVAILABLE"),
+                ([8, 7, 7], 7, "OK"), ([8] * 3, 7, "STALE"),
+                ([7] * 3, 8, "STALE")):
+            with self.subTest(examined=examined, validity=validity):
+                self.assertEqual(self.survey_of_two_makers(
+                    examined, validity=validity), status)
+
     def test_mails_that_were_not_asked_are_ignored(self):
         answer = (mail_line(9) + mail_line(3) + "* 3 FETCH (FLAGS (\\Seen))\n"
                   + mail_line(3, "Subject: again\r\n\r\n") + mail_line(1)

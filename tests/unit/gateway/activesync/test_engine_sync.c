@@ -484,6 +484,32 @@ static void what_the_connector_cannot_is_one_collections_trouble(void **state)
 	}
 }
 
+static void a_mailbox_made_anew_is_no_trouble_for_who_has_nothing_of_it(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	try_deliver(&try, &try.mailboxes[0], 0);
+	sync_with(&try, "0", "");
+	sync_more(&try, "");
+	try_expunge(&try.mailboxes[0], 1);
+	sync_more(&try, "");
+	try.mailboxes[0].validity = 8;
+	try_deliver(&try, &try.mailboxes[0], 0);
+	sync_more(&try, "");
+	assert_string_equal(try_text(&try, "Status", 0), "1");
+	assert_int_equal(try_count(&try, "<Add>"), 1);
+	assert_int_equal(try.last_survey_since, 0); /* tokens of the old one mean nothing */
+	try.refuse[BELFRY__CONNECTOR__REQUEST__BODY_SURVEY] = BELFRY__CONNECTOR__STATUS__STALE;
+	sync_more(&try, "");
+	assert_string_equal(try_text(&try, "Status", 0), "3");
+	sync_with(&try, "0", "");
+	sync_more(&try, ""); /* nobody knows which it is, and there is nothing to start anew */
+	assert_string_equal(try_text(&try, "Status", 0), "16");
+	try_end(&try);
+}
+
 static void a_sync_that_takes_too_long_leaves_the_rest_for_the_next(void **state)
 {
 	struct try_engine try;
@@ -592,6 +618,7 @@ int main(void)
 		cmocka_unit_test(options_are_kept_until_others_come),
 		cmocka_unit_test(without_get_changes_nothing_is_told),
 		cmocka_unit_test(what_the_connector_cannot_is_one_collections_trouble),
+		cmocka_unit_test(a_mailbox_made_anew_is_no_trouble_for_who_has_nothing_of_it),
 		cmocka_unit_test(a_sync_that_takes_too_long_leaves_the_rest_for_the_next),
 		cmocka_unit_test(a_fetch_that_fails_as_a_whole_is_no_answer),
 		cmocka_unit_test(flags_are_surveyed_once_however_many_windows_follow),
