@@ -155,6 +155,7 @@ void words_append(struct buffer *out, struct slice raw)
 	if (plain < decoder.end)
 		take_plain(&decoder, plain, decoder.end);
 	flush_octets(&decoder);
+	buffer_release(&decoder.octets); /* words without a text leave room */
 }
 
 char *words_decode(struct arena *arena, struct slice raw)
