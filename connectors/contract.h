@@ -43,7 +43,9 @@
  * everything there within the filter; flags that have not changed since since_token MAY be left out.
  * Fetch answers in the order asked; an item that is gone is NOT_FOUND, one that cannot be read BAD_ITEM: neither
  * spoils the others. Bodies over CONNECTOR_INLINE_MAX travel as the frame's descriptor: an unlinked file or memfd. It
- * goes to the device as it is, so it MUST be UTF-8 without characters that XML 1.0 forbids, whatever the mail has.
+ * goes to the device as it is, so it MUST be UTF-8 without characters that XML 1.0 forbids, whatever the mail has. In
+ * MIME parts of the mail that are no such text SHOULD be encoded (base64, quoted-printable), so that nothing is lost;
+ * what is signed or encrypted is not.
  * Apply gives one status an operation; an item that is gone already is NOT_FOUND. What may work later, or may have been
  * done without anybody knowing, makes the whole request UNAVAILABLE: it is asked again, and MUST then do nothing twice,
  * also while the first is still at work. Any other status is the backend's no, and the device is told how things are.

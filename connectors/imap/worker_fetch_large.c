@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Large mails: their structure, then only the texts that are wanted, or the octets piece by piece into a memfd. */
+/* Large mails: their structure, then only the texts that are wanted, or the octets piece by piece into a memfd, which
+ * becomes text when all are there. */
 #include <string.h>
 #include <unistd.h>
 
 #include "connectors/imap/structure.h"
 #include "connectors/imap/worker_fetch.h"
-#include "connectors/mail/text_file.h"
+#include "connectors/mail/mime_file.h"
 
 struct large {
 	struct fetch_item *item;
@@ -14,6 +15,7 @@ struct large {
 	const char *section;         /* of the part that is being loaded */
 	struct mime_part *loading;
 	struct text_file file;       /* where octets go */
+	uint64_t wanted, loaded;     /* octets */
 	uint64_t got;                /* octets of the last piece */
 };
 
@@ -117,7 +119,7 @@ static void read_octets(struct large *large, struct imap_text name, struct imap_
 	if (token.kind != IMAP_LITERAL)
 		return;
 	large->got = token.text.length;
-	text_file_append(&large->file, token.text.bytes, token.text.length);
+	text_file_append_octets(&large->file, token.text.bytes, token.text.length);
 }
 
 static void hear_octets(const struct imap_response *response, void *data)
@@ -125,47 +127,58 @@ static void hear_octets(const struct imap_response *response, void *data)
 	each_attribute(response, data, read_octets);
 }
 
-static enum session_answer load_octets(struct session *session, struct large *large, uint64_t wanted, uint64_t *loaded_r,
-	struct error *error_r)
+static enum session_answer load_pieces(struct session *session, struct large *large, struct error *error_r)
 {
-	*loaded_r = 0;
 	do {
-		uint64_t piece = wanted - *loaded_r < FETCH_PIECE ? wanted - *loaded_r : FETCH_PIECE;
+		uint64_t piece = large->wanted - large->loaded < FETCH_PIECE ? large->wanted - large->loaded : FETCH_PIECE;
 
 		large->got = 0;
 		session_queue(session, "UID FETCH %llu (UID BODY.PEEK[]<%llu.%llu>)", (unsigned long long)large->item->id,
-			(unsigned long long)*loaded_r, (unsigned long long)piece);
+			(unsigned long long)large->loaded, (unsigned long long)piece);
 		if (session_await(session, hear_octets, large, error_r) == SESSION_LOST)
 			return SESSION_LOST;
-		*loaded_r += large->got;
-	} while (large->got > 0 && !large->file.failed && *loaded_r < wanted);
+		large->loaded += large->got;
+	} while (large->got > 0 && !large->file.failed && large->loaded < large->wanted);
 	return SESSION_OK;
 }
 
-static enum session_answer fill_mime(struct session *session, struct large *large, struct error *error_r)
+static enum session_answer load_octets(struct session *session, struct large *large, struct error *error_r)
+{
+	const Belfry__Connector__BodyWish *wish = large->plan.wish;
+
+	large->wanted = large->item->size;
+	if (wish->has_truncate && wish->truncate < large->wanted)
+		large->wanted = wish->all_or_none ? 0 : wish->truncate;
+	if (large->wanted == 0 || text_file_create(&large->file) < 0)
+		return SESSION_OK;
+	return load_pieces(session, large, error_r);
+}
+
+/* Encoded anew it may be longer than it was. */
+static uint64_t cut_to_wish(struct large *large, uint64_t length)
+{
+	const Belfry__Connector__BodyWish *wish = large->plan.wish;
+
+	if (!wish->has_truncate || length <= wish->truncate)
+		return length;
+	return mime_file_cut(&large->file, wish->all_or_none ? 0 : wish->truncate);
+}
+
+/* What was loaded, as text. What is not there, for whatever reason, was left out: how much is the server's word. */
+static void fill_mime(struct large *large)
 {
 	Belfry__Connector__Body *body = large->item->item->body;
-	const Belfry__Connector__BodyWish *wish = large->plan.wish;
-	uint64_t size = large->item->size, wanted = size, loaded;
+	uint64_t size = large->item->size, length = 0;
 
-	if (wish->has_truncate && wish->truncate < size)
-		wanted = wish->all_or_none ? 0 : wish->truncate;
 	body_fill_mime(&large->plan, slice_of(NULL, 0), size, body);
-	body->truncated = wanted < size;
-	if (wanted == 0)
-		return SESSION_OK;
-	if (text_file_create(&large->file) < 0) {
-		body->truncated = true;
-		return SESSION_OK;
-	}
-	if (load_octets(session, large, wanted, &loaded, error_r) == SESSION_LOST)
-		return SESSION_LOST;
-	text_file_end(&large->file);
-	body->full_size = wanted < size ? size : loaded;
-	body->truncated = wanted < size || large->file.failed;
+	if (large->file.fd < 0)
+		return;
+	length = mime_file_make_text(&large->file, large->loaded < size);
+	bool is_whole = large->loaded >= size && !large->file.failed;
+	body->full_size = is_whole || length > size ? length : size;
+	body->truncated = cut_to_wish(large, length) < body->full_size;
 	body->in_descriptor = true;
 	large->item->fd = large->file.fd;
-	return SESSION_OK;
 }
 
 /* --- the mail -------------------------------------------------------------------------------------------------- */
@@ -182,7 +195,7 @@ enum session_answer fetch_large(struct fetch *fetch, struct fetch_item *item, st
 		return SESSION_LOST;
 	body_choose(large.root, fetch->request->wishes, fetch->request->n_wishes, fetch->request->mime_support, &large.plan);
 	if (large.plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
-		answer = fill_mime(session, &large, error_r);
+		answer = load_octets(session, &large, error_r);
 	else
 		answer = load_texts(session, &large, error_r);
 	if (answer == SESSION_LOST) {
@@ -192,7 +205,9 @@ enum session_answer fetch_large(struct fetch *fetch, struct fetch_item *item, st
 	}
 	board_write(board, BOARD_PARSING, session->validity, item->id);
 	mail_fill(item->arena, large.root, &large.plan, item->item->mail);
-	if (large.plan.type != BELFRY__CONNECTOR__BODY_TYPE__MIME)
+	if (large.plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
+		fill_mime(&large);
+	else
 		body_fill(item->arena, &large.plan, item->item->body);
 	fetch_item_end(item);
 	board_write(board, BOARD_FETCHING, session->validity, fetch->is_careful ? item->id : 0);

@@ -281,9 +281,7 @@ static size_t cut_to_wish(const struct body_plan *plan, struct slice body, Belfr
 {
 	size_t length = body.length;
 
-	if (plan->wish->has_truncate && plan->type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
-		length = plan->wish->truncate < length ? (size_t)plan->wish->truncate : length;
-	else if (plan->wish->has_truncate)
+	if (plan->wish->has_truncate)
 		length = cut_to_character(body.at, length, plan->wish->truncate);
 	body_r->truncated = body_r->full_size > length;
 	return body_r->truncated && plan->wish->all_or_none ? 0 : length;
@@ -315,11 +313,11 @@ void body_fill(struct arena *arena, const struct body_plan *plan, Belfry__Connec
 	buffer_release(&out);
 }
 
-void body_fill_mime(const struct body_plan *plan, struct slice octets, uint64_t full_size, Belfry__Connector__Body *body_r)
+void body_fill_mime(const struct body_plan *plan, struct slice text, uint64_t full_size, Belfry__Connector__Body *body_r)
 {
 	body_r->native = plan->native;
 	body_r->type = plan->type;
 	body_r->full_size = full_size;
-	body_r->data.len = cut_to_wish(plan, octets, body_r);
-	body_r->data.data = (uint8_t *)octets.at;
+	body_r->data.len = cut_to_wish(plan, text, body_r);
+	body_r->data.data = (uint8_t *)text.at;
 }

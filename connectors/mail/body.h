@@ -45,7 +45,7 @@ bool body_has(const struct body_plan *, const struct mime_part *);
 
 /* Fills type, data, sizes and preview from the parts; not for MIME. Parts that are not loaded give no text. */
 void body_fill(struct arena *, const struct body_plan *, Belfry__Connector__Body *body_r);
-/* The same for MIME: the mail's octets (or its beginning) are cut to the wish, not copied. */
-void body_fill_mime(const struct body_plan *, struct slice octets, uint64_t full_size, Belfry__Connector__Body *body_r);
+/* The same for MIME: the mail as text (connectors/mail/mime_text.h) or its beginning is cut to the wish, not copied. */
+void body_fill_mime(const struct body_plan *, struct slice text, uint64_t full_size, Belfry__Connector__Body *body_r);
 
 #endif

@@ -2,8 +2,7 @@
 /* Header fields, one at a time, each byte looked at once. */
 #include "connectors/mail/header.h"
 
-/* The line at the front, with its end. */
-static struct slice take_line(struct slice *rest)
+struct slice header_take_line(struct slice *rest)
 {
 	const char *end = memchr(rest->at, '\n', rest->length);
 	struct slice line = slice_of(rest->at, end != NULL ? (size_t)(end + 1 - rest->at) : rest->length);
@@ -25,16 +24,23 @@ static bool is_name(struct slice name)
 	return name.length > 0;
 }
 
+struct slice header_take(struct slice *rest)
+{
+	struct slice line = header_take_line(rest);
+
+	while (!is_empty_line(line) && rest->length > 0 && (*rest->at == ' ' || *rest->at == '\t'))
+		line.length += header_take_line(rest).length;
+	return line;
+}
+
 bool header_next(struct slice *rest, struct header_field *field_r)
 {
 	while (rest->length > 0) {
-		struct slice line = take_line(rest);
+		struct slice line = header_take(rest);
 		const char *colon;
 
 		if (is_empty_line(line))
 			return false;
-		while (rest->length > 0 && (*rest->at == ' ' || *rest->at == '\t'))
-			line.length += take_line(rest).length;
 		colon = memchr(line.at, ':', line.length);
 		if (colon == NULL)
 			continue;

@@ -7,6 +7,7 @@
 #include "connectors/mail/class.h"
 #include "connectors/mail/date.h"
 #include "connectors/mail/header.h"
+#include "connectors/mail/mime_text.h"
 #include "connectors/mail/thread.h"
 #include "connectors/mail/words.h"
 
@@ -88,6 +89,19 @@ void mail_fill(struct arena *arena, const struct mime_part *root, const struct b
 	attachment_list(arena, root, plan, mail_r);
 }
 
+/* The whole mail as text; where it is that already it is not copied. */
+static struct slice mime_of(struct arena *arena, const struct mime_part *root, struct slice octets)
+{
+	struct mime_text text = {.made = BUFFER_EMPTY};
+
+	if (!mime_text_is_needed(octets))
+		return octets;
+	mime_text_make(&text, arena, root, octets);
+	octets = slice_of(arena_strndup(arena, text.made.data != NULL ? text.made.data : "", text.made.length), text.made.length);
+	buffer_release(&text.made);
+	return octets;
+}
+
 void mail_read(struct arena *arena, const char *octets, size_t length, Belfry__Connector__BodyWish *const *wishes,
 	size_t count, unsigned mime_support, Belfry__Connector__Mail *mail_r, Belfry__Connector__Body *body_r)
 {
@@ -96,8 +110,10 @@ void mail_read(struct arena *arena, const char *octets, size_t length, Belfry__C
 
 	body_choose(root, wishes, count, mime_support, &plan);
 	mail_fill(arena, root, &plan, mail_r);
-	if (plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
-		body_fill_mime(&plan, slice_of(octets, length), length, body_r);
-	else
+	if (plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME) {
+		struct slice mime = mime_of(arena, root, slice_of(octets, length));
+		body_fill_mime(&plan, mime, mime.length, body_r);
+	} else {
 		body_fill(arena, &plan, body_r);
+	}
 }

@@ -12,13 +12,13 @@ int text_file_create(struct text_file *file)
 	return file->fd < 0 ? -1 : 0;
 }
 
-static void write_all(struct text_file *file, const char *bytes, size_t length)
+void text_file_append_octets(struct text_file *file, const char *octets, size_t length)
 {
 	while (length > 0 && !file->failed) {
-		ssize_t written = write(file->fd, bytes, length);
+		ssize_t written = write(file->fd, octets, length);
 
 		file->failed = written <= 0;
-		bytes += file->failed ? 0 : written;
+		octets += file->failed ? 0 : written;
 		length -= file->failed ? 0 : (size_t)written;
 	}
 }
@@ -28,11 +28,11 @@ void text_file_append(struct text_file *file, const char *octets, size_t length)
 	struct buffer clean = BUFFER_EMPTY;
 
 	if (file->pieces.tail_length == 0 && utf8_xml_prefix(octets, length) == length) {
-		write_all(file, octets, length);
+		text_file_append_octets(file, octets, length);
 		return;
 	}
 	utf8_pieces_append_xml(&file->pieces, &clean, octets, length);
-	write_all(file, clean.data, clean.length);
+	text_file_append_octets(file, clean.data, clean.length);
 	buffer_release(&clean);
 }
 
@@ -41,6 +41,6 @@ void text_file_end(struct text_file *file)
 	struct buffer clean = BUFFER_EMPTY;
 
 	utf8_pieces_end_xml(&file->pieces, &clean);
-	write_all(file, clean.data, clean.length);
+	text_file_append_octets(file, clean.data, clean.length);
 	buffer_release(&clean);
 }

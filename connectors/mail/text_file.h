@@ -17,6 +17,8 @@ struct text_file {
 
 /* -1: no file can be had (the limit of descriptors). */
 int text_file_create(struct text_file *);
+/* Octets that are not to be text yet. */
+void text_file_append_octets(struct text_file *, const char *octets, size_t length);
 /* The octets are cut anywhere, also within a character. */
 void text_file_append(struct text_file *, const char *octets, size_t length);
 void text_file_end(struct text_file *);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A mail's octets. The first byte chooses what is wished; whatever comes out must be packable: valid UTF-8 in every
- * string, bodies within what was wished.
+ * string, bodies within what was wished. As text of MIME each part decodes to what it was.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "connectors/mail/mail.h"
+#include "connectors/mail/mime_text.h"
 #include "lib/core/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,8 +39,9 @@ static void check_body(const Belfry__Connector__Body *body, const Belfry__Connec
 {
 	assert(!wish->has_truncate || body->data.len <= wish->truncate);
 	assert(body->truncated || body->data.len == body->full_size);
-	if (body->type != BELFRY__CONNECTOR__BODY_TYPE__MIME)
-		assert(utf8_is_valid((const char *)body->data.data, body->data.len));
+	assert(utf8_is_valid((const char *)body->data.data, body->data.len));
+	if (body->type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
+		assert(utf8_xml_prefix((const char *)body->data.data, body->data.len) == body->data.len);
 	check(body->preview);
 }
 
@@ -61,6 +63,81 @@ static void read_mail(const char *octets, size_t length, uint8_t choice)
 	arena_free(&arena);
 }
 
+/* --- MIME as text ---------------------------------------------------------------------------------------------- */
+
+static bool is_text(struct slice bytes)
+{
+	return utf8_xml_prefix(bytes.at, bytes.length) == bytes.length;
+}
+
+/* A multipart without parts may not be encoded. */
+static bool is_encodable(const struct mime_part *part)
+{
+	return memmem(part->header.at, part->header.length, "ultipart", 8) == NULL;
+}
+
+/* Nothing is promised of what is signed, of mails with too many parts, and where the lines between the parts are no
+ * text: lost bytes may make two of them the same, or one of another line. */
+static bool is_promised(const struct mime_part *root, struct slice octets)
+{
+	const char *at = octets.at;
+	int count = 0;
+
+	for (const struct mime_part *part = root; part != NULL; part = mime_next(root, part), count++) {
+		const char *body = part->header.at + part->header.length;
+
+		if (mime_is(part, "multipart", "signed") || mime_is(part, "multipart", "encrypted") || mime_is(part, "message", NULL))
+			return false;
+		if (!is_text(slice_of(at, (size_t)(body - at))))
+			return false;
+		if (part->first == NULL && !is_encodable(part) && !is_text(part->body))
+			return false;
+		at = part->first != NULL ? body : part->body.at + part->body.length;
+	}
+	return count < MIME_PARTS_MAX && is_text(slice_of(at, (size_t)(octets.at + octets.length - at)));
+}
+
+static void assert_same(const struct mime_part *one, const struct mime_part *other)
+{
+	struct buffer first = BUFFER_EMPTY, second = BUFFER_EMPTY;
+
+	transfer_append(&first, one->transfer, one->body);
+	transfer_append(&second, other->transfer, other->body);
+	assert(first.length == second.length && (first.length == 0 || memcmp(first.data, second.data, first.length) == 0));
+	buffer_release(&first);
+	buffer_release(&second);
+}
+
+static void assert_nothing_is_lost(struct arena *arena, struct slice octets, struct slice text)
+{
+	const struct mime_part *before = mime_parse(arena, octets.at, octets.length), *root_before = before;
+	const struct mime_part *after = mime_parse(arena, text.at, text.length), *root_after = after;
+
+	if (!is_promised(before, octets))
+		return;
+	while (before != NULL && after != NULL) {
+		if (before->first == NULL)
+			assert_same(before, after);
+		before = mime_next(root_before, before);
+		after = mime_next(root_after, after);
+	}
+	assert(before == NULL && after == NULL);
+}
+
+static void make_text(const char *octets, size_t length)
+{
+	struct arena *arena = arena_create(0);
+	struct mime_text text = {.take = NULL};
+
+	mime_text_make(&text, arena, mime_parse(arena, octets, length), slice_of(octets, length));
+	assert(is_text(slice_of(text.made.data, text.made.length)));
+	if (is_text(slice_of(octets, length)))
+		assert(text.made.length == length && (length == 0 || memcmp(text.made.data, octets, length) == 0));
+	assert_nothing_is_lost(arena, slice_of(octets, length), slice_of(text.made.data, text.made.length));
+	buffer_release(&text.made);
+	arena_free(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *exact;
@@ -70,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	exact = malloc(size - 1); /* exactly, so that a read behind the end is seen */
 	memcpy(exact, data + 1, size - 1);
 	read_mail(exact, size - 1, data[0]);
+	make_text(exact, size - 1);
 	free(exact);
 	return 0;
 }

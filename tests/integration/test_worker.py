@@ -3,9 +3,12 @@
 
 The test is the worker's daemon: it speaks connectors/imap/worker.proto."""
 
+import base64
+import email
 import email.policy
 import glob
 import os
+import random
 import re
 import socket
 import time
@@ -451,6 +454,41 @@ class Fetches(WorkerCase):
             body = self.fetch([n], wishes=mime, mime_support=2)[0]["body"]
             self.assertEqual((body["data"], body["truncated"]), (b"", 1))
 
+    def test_mime_of_an_8_bit_mail_is_text_that_loses_nothing(self):
+        mime = [dict(type=BODY["MIME"])]
+        text = "Gr\u00fc\u00dfe \u2013 \u20ac\r\n".encode("cp1252")
+        client = self.dovecot.imap(self.user)
+        for content in (b"\0\1\2", random.Random(1).randbytes(700000)):
+            client.append(
+                "INBOX", None, None,
+                b"Subject: \xfc\r\nMIME-Version: 1.0\r\n"
+                b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+                b"--b\r\nContent-Type: text/plain; charset=cp1252\r\n"
+                b"Content-Transfer-Encoding: 8bit\r\n\r\n" + text +
+                b"\r\n--b\r\nContent-Type: a/b\r\n"
+                b"Content-Transfer-Encoding: base64\r\n\r\n" +
+                base64.encodebytes(content).replace(b"\n", b"\r\n") +
+                b"\r\n--b--\r\n")
+        client.logout()
+        for n, size in ((1, 3), (2, 700000)):
+            mime[0].pop("truncate", None)
+            mime[0]["has_truncate"] = 0
+            body = self.fetch([n], wishes=mime, mime_support=2)[0]["body"]
+            self.assertEqual((body["full_size"], body["truncated"]),
+                             (len(body["data"]), 0))
+            data = body["data"].decode()
+            self.assertNotIn("\ufffd", data)
+            self.assertTrue(data.startswith("Subject: \u00fc\r\n"))
+            parts = email.message_from_bytes(body["data"]).get_payload()
+            self.assertEqual(parts[0].get_payload(decode=True), text)
+            self.assertEqual(len(parts[1].get_payload(decode=True)), size)
+            for cut in (10, 9, len(data) - 1):   # at 10 the u is cut in two
+                mime[0].update(has_truncate=1, truncate=cut)
+                part = self.fetch([n], wishes=mime, mime_support=2)[0]["body"]
+                self.assertTrue(part["truncated"])
+                self.assertEqual(part["data"].decode(),
+                                 data.encode()[:cut].decode(errors="ignore"))
+
     def raw(self, uid):
         client = self.dovecot.imap(self.user)
         client.select("INBOX", readonly=True)
@@ -785,6 +823,32 @@ class Liars(unittest.TestCase):
         self.assertEqual(self.statuses(
             [("EXAMINE", SELECTED), ("UID FETCH", fetch)], **self.FETCH),
             ["OK", "BAD_ITEM", "OK"])
+
+    def mime_of(self, size, octets_):
+        """The body when RFC822.SIZE says this, and there are these octets."""
+        def fetch(command, tag, connection):
+            start = re.search(r"BODY.PEEK\[\]<(\d+)\.(\d+)>", command)
+            if start is None:
+                return "* 1 FETCH (UID 1 BODYSTRUCTURE NIL)\n{tag} OK\n"
+            at, length = map(int, start.groups())
+            part = octets_[at:at + length]
+            return ("* 1 FETCH (UID 1 FLAGS () RFC822.SIZE %d INTERNALDATE "
+                    "\"01-Jan-2024 00:00:00 +0000\" BODY[]<%d> {%d}\n%s)\n"
+                    "{tag} OK\n" % (size, at, len(part), part))
+        response, = self.ask(
+            [("EXAMINE", SELECTED), ("UID FETCH", fetch)],
+            fetch=dict(collection="INBOX", ids=[1], mime_support=2,
+                       wishes=[dict(type=BODY["MIME"])]))
+        return response["fetched"]["item"]["body"]
+
+    def test_a_mail_that_is_shorter_than_its_size_says_so(self):
+        for size, there in ((100, 60), (400000, 399990), (400000, 300000),
+                            (400000, 400000)):
+            with self.subTest(size=size, there=there):
+                body = self.mime_of(size, "X: y" + "z" * (there - 4))
+                self.assertEqual(len(body["data"]), there)
+                self.assertEqual(body["full_size"], size)
+                self.assertEqual(bool(body["truncated"]), there < size)
 
     def survey_of_two_makers(self, examined, **survey):
         """STATUS says UIDVALIDITY 7, EXAMINE one of these each time."""
