@@ -200,6 +200,15 @@ static void keep_beginning(struct fetch_item *item, struct imap_text octets)
 	item->is_large = true;
 }
 
+/* The server counts more octets than it gave: in MIME what is missing would be taken for the mail's end. */
+static void admit_missing(const struct attributes *attributes, Belfry__Connector__Body *body)
+{
+	if (body->type != BELFRY__CONNECTOR__BODY_TYPE__MIME || attributes->size <= attributes->octets.length)
+		return;
+	body->full_size += attributes->size - attributes->octets.length;
+	body->truncated = true;
+}
+
 static void hear_mail(const struct imap_response *response, void *data)
 {
 	struct fetch *fetch = data;
@@ -219,6 +228,7 @@ static void hear_mail(const struct imap_response *response, void *data)
 	} else {
 		mail_read(item->arena, attributes.octets.bytes, attributes.octets.length, fetch->request->wishes,
 			fetch->request->n_wishes, fetch->request->mime_support, item->item->mail, item->item->body);
+		admit_missing(&attributes, item->item->body);
 		fetch_item_end(item);
 		/* A body in MIME still lies in what was received: it must leave now or be copied. */
 		if (item == &fetch->items[fetch->sent])
