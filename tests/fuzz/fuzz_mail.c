@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connectors/mail/header.h"
 #include "connectors/mail/mail.h"
 #include "connectors/mail/mime_text.h"
 #include "lib/core/utf8.h"
@@ -73,7 +74,13 @@ static bool is_text(struct slice bytes)
 /* A multipart without parts may not be encoded. */
 static bool is_encodable(const struct mime_part *part)
 {
-	return memmem(part->header.at, part->header.length, "ultipart", 8) == NULL;
+	struct slice header = part->header;
+	struct header_field field;
+
+	while (header_next(&header, &field))
+		if (slice_is(field.name, "content-type") && slice_begins(field.value, "multipart/"))
+			return false;
+	return true;
 }
 
 /* Nothing is promised of what is signed, of mails with too many parts, and where the lines between the parts are no
