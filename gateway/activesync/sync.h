@@ -21,6 +21,7 @@
 enum {
 	SYNC_COLLECTIONS_MAX = 300,         /* of one request: as many as a Ping may name */
 	SYNC_COLLECTION_ID_MAX = 64,        /* characters: MS-ASCMD 2.2.3.30.5 */
+	SYNC_ITEM_ID_MAX = 64,              /* likewise of a ServerId or ClientId: MS-ASCMD 2.2.3.166, 2.2.3.27 */
 	SYNC_COMMANDS_MAX = 1000,           /* of one collection: twice the largest window */
 	SYNC_TIME_MAX_MS = 60000,           /* then what is left of the collections is to be asked for again: no phone waits
 	                                       for more, and the locks would keep its next request waiting, too */

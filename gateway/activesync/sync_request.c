@@ -220,6 +220,12 @@ static void read_command(struct sync_job *job, struct sync_command *command, con
 		read_change(command, node);
 }
 
+/* It is sent back when the command fails. */
+static bool is_id(const char *text)
+{
+	return text != NULL && strlen(text) <= SYNC_ITEM_ID_MAX;
+}
+
 /* In their order; -1: one that is none, or too many. */
 static int read_commands(struct request *request, struct sync_job *job)
 {
@@ -242,7 +248,7 @@ static int read_commands(struct request *request, struct sync_job *job)
 		if (kind == 4)
 			return -1;
 		bool is_add = kinds[kind].kind == SYNC_COMMAND_ADD;
-		if (wbxml_node_text(node, is_add ? AS_AIRSYNC_CLIENTID : AS_AIRSYNC_SERVERID) == NULL)
+		if (!is_id(wbxml_node_text(node, is_add ? AS_AIRSYNC_CLIENTID : AS_AIRSYNC_SERVERID)))
 			return -1;
 		job->commands[job->command_count].kind = kinds[kind].kind;
 		read_command(job, &job->commands[job->command_count++], node);

@@ -154,6 +154,28 @@ static void what_cannot_be_done_is_told(void **state)
 	}
 }
 
+static void ids_that_are_too_long_are_no_ids(void **state)
+{
+	static const char *const commands[] = {"Delete{ServerId=%s}", "Fetch{ServerId=%s}", "Change{ServerId=%s ApplicationData{Read=1}}",
+		"Add{ClientId=%s ApplicationData{Subject=s}}"};
+	struct try_engine try;
+	char id[66], command[200];
+
+	(void)state;
+	memset(id, '1', sizeof id);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		for (int length = 64; length <= 65; length++) {
+			begin(&try);
+			id[length] = '\0';
+			snprintf(command, sizeof command, commands[i], id);
+			id[length] = '1';
+			sync_with(&try, key, command);
+			assert_string_equal(try_text(&try, "Status", 0), length == 64 ? "1" : "4");
+			assert_int_equal(try_count(&try, "1111111111") != 0, length == 64); /* it is not sent back */
+			try_end(&try);
+		}
+}
+
 static void one_failure_does_not_spoil_the_others(void **state)
 {
 	struct try_engine try;
@@ -549,6 +571,7 @@ int main(void)
 		cmocka_unit_test(a_repeated_request_does_nothing_twice),
 		cmocka_unit_test(what_is_new_in_a_repeated_request_is_done_once),
 		cmocka_unit_test(what_cannot_be_done_is_told),
+		cmocka_unit_test(ids_that_are_too_long_are_no_ids),
 		cmocka_unit_test(one_failure_does_not_spoil_the_others),
 		cmocka_unit_test(a_fetched_item_comes_whole),
 		cmocka_unit_test(fetches_are_bounded_and_can_go_on),
