@@ -8,6 +8,15 @@
 /* MS-ASCMD 2.2.3.177.5 */
 enum { STATUS_SUCCESS = 1, STATUS_SERVER_ERROR = 6, STATUS_INVALID_SYNC_KEY = 9, STATUS_BAD_REQUEST = 10 };
 
+enum { FORGET_MAX = 500 }; /* folders whose state goes with one commit: two records each, the store takes 1024 */
+
+struct work {
+	Belfry__Activesync__Folders *folders;
+	bool changed;
+	char **forgotten;       /* keys of the state of folders that the device has acknowledged to be gone */
+	size_t forgotten_count;
+};
+
 int folder_sync_prepare(struct request *request, Belfry__Role__Begin *begin)
 {
 	static char name[] = "folders", *names[] = {name};
@@ -67,19 +76,36 @@ static void answer(struct request *request, const Belfry__Activesync__Folders *f
 	request_answer(request);
 }
 
+static void answer_listed(struct request *request)
+{
+	const struct work *work = request->work;
+
+	answer(request, work->folders, work->changed ? work->folders->key : 0);
+}
+
 static void committed(const Belfry__Role__Committed *done, void *data)
 {
-	struct request *request = data;
-	const Belfry__Activesync__Folders *folders = request->work;
-
 	(void)done;
-	answer(request, folders, folders->key);
+	answer_listed(data);
+}
+
+static void commit(struct request *request)
+{
+	struct work *work = request->work;
+	Belfry__Role__Write **writes = arena_alloc(request->arena, (work->forgotten_count + 1) * sizeof *writes);
+	size_t count = 0;
+
+	writes[count++] = request_write(request, "folders", &work->folders->base);
+	for (size_t i = 0; i < work->forgotten_count; i++)
+		if (request_record(request, work->forgotten[i]) != NULL)
+			writes[count++] = request_remove(request, work->forgotten[i]);
+	request_commit(request, writes, count, committed);
 }
 
 static void listed(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
 {
 	struct request *request = data;
-	Belfry__Activesync__Folders *folders = request->work;
+	struct work *work = request->work;
 
 	(void)fd;
 	(void)is_last;
@@ -87,12 +113,11 @@ static void listed(const Belfry__Connector__Response *response, int fd, bool is_
 		request_answer_retry(request, response->reason);
 		return;
 	}
-	if (!folders_merge(folders, response->collections, request->arena)) {
-		answer(request, folders, 0);
-		return;
-	}
-	Belfry__Role__Write *write = request_write(request, "folders", &folders->base);
-	request_commit(request, &write, 1, committed);
+	work->changed = folders_merge(work->folders, response->collections, request->arena);
+	if (work->changed || work->forgotten_count != 0)
+		commit(request);
+	else
+		answer_listed(request);
 }
 
 static void list(struct request *request)
@@ -105,8 +130,32 @@ static void list(struct request *request)
 	request_ask(request, &question, listed);
 }
 
+/* What the device had of folders that are gone, before the hierarchy forgets them. */
+static void list_forgotten(struct request *request, struct work *work)
+{
+	work->forgotten = arena_alloc(request->arena, FORGET_MAX * 2 * sizeof *work->forgotten);
+	for (size_t i = 0; i < work->folders->n_folders && work->forgotten_count < FORGET_MAX * 2; i++) {
+		const Belfry__Activesync__Folder *folder = work->folders->folders[i];
+		if (folder->removed == 0)
+			continue;
+		work->forgotten[work->forgotten_count++] = arena_printf(request->arena, "sync/%u", folder->id);
+		work->forgotten[work->forgotten_count++] = arena_printf(request->arena, "position/%u", folder->id);
+	}
+}
+
+static void forget_and_list(struct request *request)
+{
+	const struct work *work = request->work;
+
+	if (work->forgotten_count != 0)
+		request_read(request, work->forgotten, work->forgotten_count, list);
+	else
+		list(request);
+}
+
 void folder_sync_run(struct request *request)
 {
+	struct work *work = arena_alloc(request->arena, sizeof *work);
 	Belfry__Activesync__Folders *folders = request_unpack(request, "folders", &belfry__activesync__folders__descriptor);
 	struct sync_key key;
 
@@ -114,19 +163,22 @@ void folder_sync_run(struct request *request)
 		folders = arena_alloc(request->arena, sizeof *folders);
 		belfry__activesync__folders__init(folders);
 	}
-	request->work = folders;
+	work->folders = folders;
+	request->work = work;
 	if (sync_key_parse(wbxml_node_text(request->root, AS_FOLDERHIERARCHY_SYNCKEY), &key) < 0) {
 		request_answer_status(request, STATUS_INVALID_SYNC_KEY);
 		return;
 	}
 	switch (sync_key_compare(&key, folders->series, folders->key)) {
 	case SYNC_KEY_INITIAL:
+		list_forgotten(request, work);
 		folders_restart(folders, sync_key_new_series());
-		list(request);
+		forget_and_list(request);
 		break;
 	case SYNC_KEY_CURRENT:
+		list_forgotten(request, work);
 		folders_acknowledge(folders);
-		list(request);
+		forget_and_list(request);
 		break;
 	case SYNC_KEY_REPEATED: answer(request, folders, folders->key); break;
 	case SYNC_KEY_INVALID: request_answer_status(request, STATUS_INVALID_SYNC_KEY); break;

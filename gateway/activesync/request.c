@@ -83,6 +83,51 @@ Belfry__Role__Write *request_remove(struct request *request, const char *key)
 	return write;
 }
 
+/* Behind those that are there. */
+static void keep_records(struct request *request, const Belfry__Role__Begun *begun)
+{
+	Belfry__Role__Record **all = arena_alloc(request->arena, (request->record_count + begun->n_records) * sizeof *all + 1);
+
+	if (request->record_count != 0)
+		memcpy(all, request->records, request->record_count * sizeof *all);
+	request->records = all;
+	for (size_t i = 0; i < begun->n_records; i++) {
+		Belfry__Role__Record *record = arena_alloc(request->arena, sizeof *record), *from = begun->records[i];
+		belfry__role__record__init(record);
+		record->key = arena_strdup(request->arena, from->key);
+		record->revision = from->revision;
+		record->value.len = from->value.len;
+		record->value.data = arena_alloc(request->arena, from->value.len + 1);
+		if (from->value.len != 0)
+			memcpy(record->value.data, from->value.data, from->value.len);
+		all[request->record_count++] = record;
+	}
+}
+
+static void read_came(const Belfry__Role__Begun *begun, void *data)
+{
+	struct request *request = data;
+
+	request->hub_call = NULL;
+	if (begun != NULL && begun->status == BELFRY__ROLE__STATUS__OK)
+		keep_records(request, begun);
+	request->read(request);
+}
+
+void request_read(struct request *request, char **keys, size_t count, void (*done)(struct request *))
+{
+	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
+	Belfry__Role__Begin question = BELFRY__ROLE__BEGIN__INIT;
+
+	principal.user = (char *)request->user;
+	principal.device = (char *)request->device;
+	question.principal = &principal;
+	question.keys = keys;
+	question.n_keys = count;
+	request->read = done;
+	request->hub_call = hub_begin(request->engine->host.hub, &question, read_came, request);
+}
+
 static void commit_came(const Belfry__Role__Committed *committed, void *data)
 {
 	struct request *request = data;
@@ -151,23 +196,6 @@ static void note_device(struct request *request)
 		request->device_changed = true;
 	device->agent = (char *)agent;
 	device->protocol = arena_strdup(request->arena, protocol);
-}
-
-static void keep_records(struct request *request, const Belfry__Role__Begun *begun)
-{
-	request->records = arena_alloc(request->arena, begun->n_records * sizeof *request->records + 1);
-	for (size_t i = 0; i < begun->n_records; i++) {
-		Belfry__Role__Record *record = arena_alloc(request->arena, sizeof *record), *from = begun->records[i];
-		belfry__role__record__init(record);
-		record->key = arena_strdup(request->arena, from->key);
-		record->revision = from->revision;
-		record->value.len = from->value.len;
-		record->value.data = arena_alloc(request->arena, from->value.len + 1);
-		if (from->value.len != 0)
-			memcpy(record->value.data, from->value.data, from->value.len);
-		request->records[i] = record;
-	}
-	request->record_count = begun->n_records;
 }
 
 static void begun(const Belfry__Role__Begun *answer, void *data)

@@ -82,6 +82,7 @@ struct request {
 	struct hub_call *hub_call;
 	connector_answered *answered;
 	hub_committed *committed;
+	void (*read)(struct request *);
 	const char *user_name, *password; /* of the header, until the login is done */
 };
 
@@ -95,6 +96,10 @@ void request_abandon(struct request *);
 const Belfry__Role__Record *request_record(const struct request *, const char *key);
 /* Unpacks a record's value into the arena; NULL: not there or not of this form. */
 void *request_unpack(const struct request *, const char *key, const ProtobufCMessageDescriptor *);
+
+/* Reads further records, which request_record() then finds, without locking them: at a commit their revisions decide.
+ * What cannot be read is as if it were not there. */
+void request_read(struct request *, char **keys, size_t count, void (*done)(struct request *));
 
 /* Asks the user's connector; the handle is filled in. One question at a time. LOGIN_NEEDED is dealt with here: the
  * request is answered so that the device comes again. data in the callback is the request. A descriptor comes with a

@@ -104,6 +104,35 @@ static void the_key_before_gets_the_same_answer_again(void **state)
 	try_end(&try);
 }
 
+static void the_state_of_a_folder_goes_when_its_end_is_acknowledged(void **state)
+{
+	struct try_engine try;
+	char sync[256];
+
+	(void)state;
+	for (int starts_anew = 0; starts_anew < 2; starts_anew++) {
+		begin(&try);
+		folder_sync(&try, "0");
+		try_command(&try, "Sync", "Sync{Collections{Collection{SyncKey=0 CollectionId=1} Collection{SyncKey=0 CollectionId=2}}}");
+		snprintf(sync, sizeof sync, "Sync{Collections{Collection{SyncKey=%s CollectionId=1}}}", try_text(&try, "SyncKey", 0));
+		assert_true(try_has_record(&try, "sync/1") && try_has_record(&try, "position/1"));
+		try.mailboxes[1].is_away = true;
+		folder_sync(&try, key); /* told, not acknowledged */
+		assert_true(try_has_record(&try, "sync/1") && try_has_record(&try, "position/1"));
+		folder_sync(&try, starts_anew ? "0" : key);
+		assert_string_equal(try_text(&try, "Status", 0), "1");
+		assert_int_equal(try_count(&try, "<Delete>"), 0);
+		assert_false(try_has_record(&try, "sync/1") || try_has_record(&try, "position/1"));
+		assert_true(try_has_record(&try, "sync/2") && try_has_record(&try, "position/2"));
+		unsigned commits = try.commits;
+		folder_sync(&try, key);
+		assert_int_equal(try.commits, commits);
+		try_command(&try, "Sync", sync);
+		assert_string_equal(try_text(&try, "Status", 0), "3");
+		try_end(&try);
+	}
+}
+
 static void a_device_that_starts_anew_is_not_told_of_what_went(void **state)
 {
 	struct try_engine try;
@@ -234,6 +263,7 @@ int main(void)
 		cmocka_unit_test(from_0_everything_is_added),
 		cmocka_unit_test(later_only_what_changed_is_told),
 		cmocka_unit_test(the_key_before_gets_the_same_answer_again),
+		cmocka_unit_test(the_state_of_a_folder_goes_when_its_end_is_acknowledged),
 		cmocka_unit_test(a_device_that_starts_anew_is_not_told_of_what_went),
 		cmocka_unit_test(a_wrong_key_is_told_so),
 		cmocka_unit_test(a_connector_that_cannot_list_makes_the_device_come_again),

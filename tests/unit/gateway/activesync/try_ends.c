@@ -92,6 +92,11 @@ static void begin(struct try_engine *try, const Belfry__Role__ToHub *question, s
 	answer_hub(try, &message);
 }
 
+bool try_has_record(struct try_engine *try, const char *key)
+{
+	return find_record(try, key) != NULL;
+}
+
 static void put_record(struct try_engine *try, const Belfry__Role__Write *write)
 {
 	struct try_record *record = find_record(try, write->key);

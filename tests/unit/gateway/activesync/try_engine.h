@@ -123,6 +123,8 @@ const char *try_command(struct try_engine *, const char *command, const char *bo
 /* Lets everything happen, and reads what has come. */
 unsigned try_settle(struct try_engine *);
 unsigned try_advance(struct try_engine *, int64_t ms);
+/* Has the hub a record of this key? */
+bool try_has_record(struct try_engine *, const char *key);
 /* The value of a header line of the last answer; NULL: none. Valid until the next call. */
 const char *try_header(struct try_engine *, const char *name);
 /* The text of the nth element of that name in the last answer (from 0), in a static buffer; "" when there is none. */
