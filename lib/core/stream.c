@@ -370,7 +370,15 @@ void stream_fd_sent(struct stream *stream)
 
 void stream_fd_received(struct stream *stream, int fd)
 {
-	queue_add(&fds(stream)->in, fd, 0);
+	if (stream->takes_fds)
+		queue_add(&fds(stream)->in, fd, 0);
+	else
+		close(fd);
+}
+
+void stream_expect_fds(struct stream *stream)
+{
+	stream->takes_fds = true;
 }
 
 int stream_take_fd(struct stream *stream)

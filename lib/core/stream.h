@@ -49,6 +49,9 @@ size_t stream_pending(const struct stream *);
 
 /* A descriptor travels with the next byte written (AF_UNIX and memory only); the stream owns it from here on. */
 void stream_write_fd(struct stream *, int fd);
+/* From now on descriptors that come along are kept for stream_take_fd(). Elsewhere they are dropped unseen, lest whoever
+ * may connect fills our table with his. */
+void stream_expect_fds(struct stream *);
 /* The oldest descriptor received and not taken; -1: none. The caller owns it. */
 int stream_take_fd(struct stream *);
 

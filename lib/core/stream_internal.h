@@ -39,6 +39,7 @@ struct stream {
 	struct deferred turn;       /* flush, announce or free in this turn */
 	bool connected : 1, paused : 1, finishing : 1, closed : 1, failed : 1, ended : 1, announce : 1, drained : 1;
 	bool ended_told : 1, is_local : 1;         /* is_local: AF_UNIX, descriptors can travel */
+	bool takes_fds : 1;                        /* stream_expect_fds() */
 	bool reads_at_once : 1;                    /* its first bytes are probably there: not worth a turn of polling */
 };
 
@@ -59,6 +60,6 @@ struct stream *stream_refused(struct loop *, stream_callback *, void *owner, con
 /* Descriptors on their way with bytes: AF_UNIX and memory streams. */
 int stream_fd_next_out(struct stream *, size_t *bytes_before_r); /* -1: none */
 void stream_fd_sent(struct stream *);
-void stream_fd_received(struct stream *, int fd);
+void stream_fd_received(struct stream *, int fd); /* closes it where none is expected */
 
 #endif

@@ -86,6 +86,7 @@ struct link *link_create(struct stream *stream, const struct link_events *events
 	struct link *link = mem_alloc(sizeof *link);
 
 	*link = (struct link){.stream = stream, .events = events, .owner = owner};
+	stream_expect_fds(stream);
 	stream_own(stream, happened, link);
 	return link;
 }

@@ -48,7 +48,7 @@ static void take_fds(struct stream *stream, struct msghdr *message)
 	}
 }
 
-static ssize_t local_read(struct stream *stream, char *bytes, size_t room)
+static ssize_t read_with_fds(struct stream *stream, char *bytes, size_t room)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))];
 	struct iovec part = {bytes, room};
@@ -60,9 +60,10 @@ static ssize_t local_read(struct stream *stream, char *bytes, size_t room)
 	return length;
 }
 
+/* Without room for descriptors the kernel closes those that come. */
 ssize_t socket_read(struct stream *stream, char *bytes, size_t room)
 {
-	ssize_t length = stream->is_local ? local_read(stream, bytes, room) : recv(stream->io.fd, bytes, room, 0);
+	ssize_t length = stream->takes_fds ? read_with_fds(stream, bytes, room) : recv(stream->io.fd, bytes, room, 0);
 
 	if (length < 0)
 		return trouble(stream, "read");

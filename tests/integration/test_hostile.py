@@ -312,6 +312,40 @@ except OSError:
                 held = self.assert_unharmed(held, "after %s %d" % (name, uid))
         held.drop()
 
+    def gifts_to(self, path, uid):
+        """A process of this user that has passed descriptors there, which
+        were read, and keeps its connection open until its input ends."""
+        script = """
+import fcntl, os, socket, struct, sys, termios, time
+stream = socket.socket(socket.AF_UNIX)
+stream.connect(sys.argv[1])
+gift = os.open("/dev/null", os.O_RDONLY)
+for _ in range(4):
+    socket.send_fds(stream, [b"x"], [gift] * 200)
+while struct.unpack("i", fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(4)))[0]:
+    time.sleep(0.01)
+print("given", flush=True)
+sys.stdin.read()
+"""
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, path], user=uid, group=uid,
+            extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.assertEqual(process.stdout.readline(), b"given\n")
+        return process
+
+    def test_descriptors_passed_to_our_sockets_are_not_taken(self):
+        held = self.held_ping(self.phone)
+        hub, = self.belfry.role_pids("hub")
+        before = len(os.listdir("/proc/%d/fd" % hub))
+        for name, uid in (("hook.sock", FOREIGN_UID), ("control.sock", 0)):
+            with self.subTest(name):
+                self.gifts_to(self.folder("belfry", "run", name), uid)
+                # the connection itself
+                self.assertLessEqual(len(os.listdir("/proc/%d/fd" % hub)),
+                                     before + 2)
+        self.assert_unharmed(held, "after the gifts").drop()
+
 
 class Crowd(Hostile):
     """max_connections is reached."""

@@ -147,6 +147,7 @@ static void descriptors_travel_with_their_byte(void **state)
 	b.stream = net_stream(loop, sockets[1]);
 	stream_own(a.stream, happened, &a);
 	stream_own(b.stream, happened, &b);
+	stream_expect_fds(b.stream);
 	stream_write(a.stream, "before", 6);
 	stream_write_fd(a.stream, memory);
 	stream_write(a.stream, "after", 5);
@@ -183,6 +184,7 @@ static void many_descriptors_travel_each_with_its_byte(void **state)
 			stream_own(a.stream, happened, &a);
 			stream_own(b.stream, happened, &b);
 		}
+		stream_expect_fds(b.stream);
 		for (int i = 0; i < COUNT; i++) {
 			int memory = memfd_create("test", MFD_CLOEXEC);
 			assert_int_equal(ftruncate(memory, i), 0);
@@ -211,6 +213,55 @@ static void many_descriptors_travel_each_with_its_byte(void **state)
 	}
 }
 
+static int lowest_free_fd(void)
+{
+	int fd = dup(0);
+
+	assert_int_equal(close(fd), 0);
+	return fd;
+}
+
+static void descriptors_that_nobody_expects_are_dropped(void **state)
+{
+	int sockets[2];
+
+	(void)state;
+	for (int is_memory = 0; is_memory < 2; is_memory++) {
+		struct loop *loop = is_memory ? loop_create_manual(0) : loop_create();
+		struct end a = {0}, b = {.stop_on_end = !is_memory};
+		if (is_memory) {
+			join(loop, &a, &b);
+		} else {
+			assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets), 0);
+			a.stream = net_stream(loop, sockets[0]);
+			b.stream = net_stream(loop, sockets[1]);
+			stream_own(a.stream, happened, &a);
+			stream_own(b.stream, happened, &b);
+		}
+		int before = lowest_free_fd();
+		for (int i = 0; i < 20; i++) {
+			stream_write_fd(a.stream, memfd_create("test", MFD_CLOEXEC));
+			stream_write(a.stream, "x", 1);
+		}
+		if (is_memory) {
+			loop_settle(loop);
+		} else {
+			stream_finish(&a.stream);
+			loop_run(loop);
+			before = sockets[0]; /* closed by now, and the lowest */
+		}
+		assert_int_equal(b.got.length, 20);
+		assert_int_equal(stream_take_fd(b.stream), -1);
+		assert_int_equal(lowest_free_fd(), before);
+		stream_close(&a.stream);
+		stream_close(&b.stream);
+		if (is_memory)
+			loop_settle(loop);
+		loop_free(&loop);
+		buffer_release(&b.got);
+	}
+}
+
 static void an_idle_stream_is_small(void **state)
 {
 	(void)state;
@@ -226,6 +277,7 @@ int main(void)
 		cmocka_unit_test(refused_places_fail_and_listened_ones_connect),
 		cmocka_unit_test(descriptors_travel_with_their_byte),
 		cmocka_unit_test(many_descriptors_travel_each_with_its_byte),
+		cmocka_unit_test(descriptors_that_nobody_expects_are_dropped),
 		cmocka_unit_test(an_idle_stream_is_small),
 	};
 
