@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,8 @@ int hint_spool_leave(const char *path, const char *line, size_t length, struct e
 struct hint_spool {
 	DIR *folder;
 	int fd;
+	bool is_in_trouble;   /* and it was said; until a round meets none */
+	bool round_met_trouble;
 };
 
 struct hint_spool *hint_spool_open(const char *path, struct error *error_r)
@@ -83,27 +86,46 @@ void hint_spool_close(struct hint_spool **owner)
 	*owner = NULL;
 }
 
-/* The file's line; -1: it is none of ours. A FIFO must not hold us, a link must not lend us another's name. */
-static int read_file(int folder, const char *name, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r,
+enum taken { TAKEN, TAKEN_NOTHING_OURS, TAKEN_TROUBLE };
+
+/* What open() says of the file itself; all else (EMFILE, ENOMEM, EIO …) is our trouble, and the file may be a hint. */
+static enum taken open_failed(int number, struct error *error_r)
+{
+	error_set(error_r, "%s", strerror(number));
+	return number == ELOOP || number == ENXIO || number == ENODEV || number == EACCES || number == ENOENT ?
+		TAKEN_NOTHING_OURS : TAKEN_TROUBLE;
+}
+
+static enum taken read_open(int fd, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r, struct error *error_r)
+{
+	char line[HINT_LINE_MAX + 1];
+	struct stat status;
+	ssize_t length;
+
+	if (fstat(fd, &status) < 0)
+		return open_failed(errno, error_r);
+	if (!S_ISREG(status.st_mode) || status.st_nlink != 1) {
+		error_set(error_r, "it is not a file with one name");
+		return TAKEN_NOTHING_OURS;
+	}
+	length = read(fd, line, sizeof line);
+	if (length < 0)
+		return open_failed(errno, error_r);
+	*from_r = status.st_uid;
+	return hint_parse(line, (size_t)length, text_r, hint_r, error_r) < 0 ? TAKEN_NOTHING_OURS : TAKEN;
+}
+
+/* The file's line. A FIFO must not hold us, a link must not lend us another's name. */
+static enum taken read_file(int folder, const char *name, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r,
 	struct error *error_r)
 {
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	char line[HINT_LINE_MAX + 1];
-	struct stat status;
-	int result;
 
 	if (fd < 0)
-		return error_set(error_r, "%s", strerror(errno));
-	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1) {
-		result = error_set(error_r, "it is not a file with one name");
-	} else {
-		ssize_t length = read(fd, line, sizeof line);
-		*from_r = status.st_uid;
-		result = length < 0 ? error_set(error_r, "%s", strerror(errno)) :
-			hint_parse(line, (size_t)length, text_r, hint_r, error_r);
-	}
+		return open_failed(errno, error_r);
+	enum taken taken = read_open(fd, text_r, hint_r, from_r, error_r);
 	close(fd);
-	return result;
+	return taken;
 }
 
 /* A folder full of things cannot be removed, but put out of sight. */
@@ -117,6 +139,22 @@ static void drop(int folder, const char *name)
 	renameat(folder, name, folder, hidden);
 }
 
+/* The file stays. Its round goes on behind it at the next call, so that it cannot keep others waiting. */
+static void note_trouble(struct hint_spool *spool, const char *name, const char *why)
+{
+	spool->round_met_trouble = true;
+	if (!spool->is_in_trouble)
+		log_warning(LOG_HOOK, "spool file=%s cannot be read now and stays: %s", log_quote(name), why);
+	spool->is_in_trouble = true;
+}
+
+static void round_ends(struct hint_spool *spool)
+{
+	rewinddir(spool->folder);
+	spool->is_in_trouble = spool->round_met_trouble;
+	spool->round_met_trouble = false;
+}
+
 int hint_spool_take(struct hint_spool *spool, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r)
 {
 	struct error error;
@@ -125,14 +163,18 @@ int hint_spool_take(struct hint_spool *spool, struct hint_text *text_r, struct h
 	for (int dropped = 0; dropped < HINT_SPOOL_BATCH;) {
 		entry = readdir(spool->folder);
 		if (entry == NULL) {
-			rewinddir(spool->folder);
+			round_ends(spool);
 			return 0;
 		}
 		if (entry->d_name[0] == '.')
 			continue;
-		int result = read_file(spool->fd, entry->d_name, text_r, hint_r, from_r, &error);
+		enum taken taken = read_file(spool->fd, entry->d_name, text_r, hint_r, from_r, &error);
+		if (taken == TAKEN_TROUBLE) {
+			note_trouble(spool, entry->d_name, error.text);
+			return 0;
+		}
 		drop(spool->fd, entry->d_name);
-		if (result == 0)
+		if (taken == TAKEN)
 			return 1;
 		log_warning(LOG_HOOK, "spool file=%s dropped: %s", log_quote(entry->d_name), error.text);
 		dropped++;

@@ -24,7 +24,8 @@ void hint_spool_close(struct hint_spool **);
 /*
  * Takes one file out: 1 and the hint with the uid that left it; 0: none is left for now (call again later).
  * What is no hint, no plain file, or a second name of somebody's file is removed and skipped with a warning in the log,
- * at most HINT_SPOOL_BATCH of them a call, then 0.
+ * at most HINT_SPOOL_BATCH of them a call, then 0. What cannot be read because we lack something (descriptors, memory,
+ * the disk) stays, and ends the call: a later one comes to it again.
  */
 int hint_spool_take(struct hint_spool *, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r);
 enum { HINT_SPOOL_BATCH = 64 };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,6 +150,44 @@ static void a_folder_full_of_things_does_not_keep_others_waiting(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* Nobody can open a file now: 0 when there are to be descriptors again. */
+static void lack_descriptors(rlim_t descriptors)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = descriptors == 0 ? limit.rlim_max : descriptors;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void what_we_cannot_open_for_want_of_descriptors_stays(void **state)
+{
+	struct room *room = *state;
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(hint_spool_leave(room->path, line, strlen(line), NULL), 0);
+	lack_descriptors(1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 1);
+	lack_descriptors(0);
+	for (int taken = 0, calls = 0; taken < 3; calls++) {
+		assert_int_not_equal(calls, 10);
+		taken += take(room);
+	}
+	for (int i = 0; i < 2; i++) /* to the end of a round without trouble */
+		assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 1);
+	assert_int_equal(hint_spool_leave(room->path, line, strlen(line), NULL), 0);
+	lack_descriptors(1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(take(room), 0);
+	lack_descriptors(0);
+	assert_int_equal(room->warnings, 2);
+	while (take(room) == 0)
+		continue;
+}
+
 static void without_a_folder_leaving_fails_in_words(void **state)
 {
 	struct error error;
@@ -165,6 +204,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_hint_is_thrown_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_second_name_of_anothers_file_is_not_believed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_full_of_things_does_not_keep_others_waiting, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_we_cannot_open_for_want_of_descriptors_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_a_folder_leaving_fails_in_words, set_up, tear_down),
 	};
 
