@@ -207,10 +207,10 @@ static void judge_hooks(struct learning *learning, const struct position *now, c
 {
 	struct position then = before->position;
 
-	if (flags & PARK_HINTED) {
+	if (before->flags & PARK_AT_LEAST) { /* a hint proved this before; if it is true it announced it */
+		learning->announced = learning->announced || position_has_reached(now, &then);
+	} else if (flags & PARK_HINTED) {
 		learning->announced = learning->announced || position_has_news(now, &then);
-	} else if (before->flags & PARK_AT_LEAST) {
-		return; /* a hint proved this before */
 	} else if (position_has_news(now, &then) && (!learning->is_asked || learning->is_recheck)) {
 		if (is_recent(learning->instance->hub, learning->user->hinted_s))
 			learning->announced = true;
@@ -289,7 +289,7 @@ static void wake_learned(struct learning *learning)
 
 	if (learning->missed)
 		hub_health_missed(learning->instance, learning->user);
-	else if (learning->announced)
+	else if (learning->announced && (learning->user->flags & USER_VOUCHED))
 		hub_health_announced(learning->instance);
 	if (!learning->differs)
 		return;

@@ -71,7 +71,7 @@ void hub_datagrams_take(struct hub_datagrams *datagrams, const void *bytes, size
 	struct hub *hub = datagrams->hooks->hub;
 	const struct hint_keys *keys = hub->settings.hook_keys;
 	struct hint_signature signature;
-	char user[USER_MAX + 1];
+	char user[USER_MAX + 1], source[HUB_SOURCE_SIZE];
 	struct hint_text text;
 	struct error error;
 	struct hint hint;
@@ -90,8 +90,8 @@ void hub_datagrams_take(struct hub_datagrams *datagrams, const void *bytes, size
 	}
 	if (is_seen(datagrams, &signature))
 		return; /* the network, or somebody who listened, brought it again */
-	if (*hint.source == '\0')
-		hint.source = "udp";
+	snprintf(source, sizeof source, "udp:%s", signature.sender);
+	hint.source = source;
 	hub_route_hint(hub, user, &hint);
 }
 

@@ -61,12 +61,14 @@ enum {
 	HUB_COME_AGAIN_SPREAD_MS = 8000,/* phones whose password is needed are told so over this time */
 	HUB_COME_AGAIN_MIN_S = 60,      /* … and none more often, whatever the backend says */
 	HUB_HINT_RECENT_S = 10,         /* a hint this long before or after its news has announced it */
-	HUB_SOURCES_MAX = 16            /* that are counted apart; the rest is "other" */
+	HUB_SOURCES_MAX = 64,           /* that are counted apart, each sending machine is one; the rest is "other" */
+	HUB_SOURCE_SIZE = HINT_SENDER_MAX + 8 /* of a source's name */
 };
 
-/* Of a source of changes ("hook", "lua", "spool", "udp", "idle", "notify", "poll", "check"). */
+/* Of a source of changes: "hook", "lua", "spool", "udp:SENDER"; "own": whoever speaks for his own mail only, whatever
+ * he calls himself; and of connectors "idle", "notify", "poll"; "check". */
 struct hub_source_counters {
-	char name[HINT_SOURCE_MAX + 1];
+	char name[HUB_SOURCE_SIZE];
 	uint64_t told;                  /* hints, or positions told unasked */
 	uint64_t proven;                /* hints that woke without asking */
 	uint64_t woken;                 /* parks */

@@ -58,13 +58,14 @@ enum { /* park_user.flags */
 	USER_WATCHED = 4,             /* the connector was told to watch */
 	USER_TOLD_HOOKED = 8,         /* … with hooked */
 	USER_RECHECK = 16,            /* what is to be asked is asked by the recheck */
-	USER_LOGIN_NEEDED = 32        /* the connector has no credentials: the next park brings them */
+	USER_LOGIN_NEEDED = 32,       /* the connector has no credentials: the next park brings them */
+	USER_VOUCHED = 64             /* the last hint came from somebody trusted: news that it announced speak for the hooks */
 };
 
 /* What woke a park, or is believed to be behind what will. */
 struct hub_news {
 	char id[HINT_ID_SIZE];
-	char source[HINT_SOURCE_MAX + 1];
+	char source[HUB_SOURCE_SIZE];
 	uint64_t happened_us;
 };
 
@@ -149,7 +150,8 @@ void hub_sweep_start(struct hub *);
 void hub_route_wake(struct hub_instance *, struct park *, Belfry__Role__WakeReason, const uint32_t *changed, size_t count,
 	const struct hub_news *);
 unsigned hub_route_kick(struct hub *, const char *user, const char *device, Belfry__Role__WakeReason);
-/* user: canonical. */
+/* user: canonical. The hint's source is one that the hub gave it: HUB_SOURCE_OWN, or the word of somebody trusted. */
+#define HUB_SOURCE_OWN "own"
 void hub_route_hint(struct hub *, const char *user, const struct hint *);
 /* The backend stands there. Wakes nobody yet: hub_route_wake_differing() does, for all that was learned. */
 void hub_route_learn(struct hub_instance *, struct park_user *, const char *collection, struct position, bool is_fresh);

@@ -471,17 +471,12 @@ static void hint_collection(uint32_t collection, void *data)
 {
 	struct hinted *hinted = data;
 	struct park_user *user = hinted->user;
-	const struct park_cell *before = park_known(user, collection);
-	bool was_new = before == NULL || position_has_news(&hinted->least, &before->position);
 
 	hinted->is_wanted = true;
 	park_age(user);
 	if (!position_is_unknown(&hinted->least)) {
-		if (park_learn_at_least(&hinted->instance->table, user, collection, hinted->least)) {
+		if (park_learn_at_least(&hinted->instance->table, user, collection, hinted->least))
 			hinted->proved = true;
-			if (was_new)
-				hub_health_announced(hinted->instance);
-		}
 		if (!park_waits_undiffering(user, collection))
 			return;
 	}
@@ -492,7 +487,7 @@ static struct hub_news hint_news(struct hub *hub, const struct hint *hint)
 {
 	struct hub_news news = {.happened_us = hub_now_us(hub)};
 
-	snprintf(news.source, sizeof news.source, "%s", *hint->source == '\0' ? "hook" : hint->source);
+	snprintf(news.source, sizeof news.source, "%s", hint->source);
 	snprintf(news.id, sizeof news.id, "%s", hint->id);
 	if (*hint->id == '\0')
 		hint_new_id(news.id);
@@ -521,6 +516,9 @@ static void hint_user(struct hub_instance *instance, struct park_user *user, con
 	struct hub *hub = instance->hub;
 
 	user->hinted_s = hub_now_s(hub);
+	user->flags &= (uint8_t)~USER_VOUCHED;
+	if (strcmp(hint->source, HUB_SOURCE_OWN) != 0)
+		user->flags |= USER_VOUCHED;
 	if (strncmp(instance->missed_user, user->name, sizeof instance->missed_user - 1) == 0 &&
 	    loop_now_ms(hub->loop) - instance->missed_ms <= HUB_HINT_RECENT_S * 1000) {
 		router_health_amend(&instance->health);
@@ -547,7 +545,7 @@ static void hint_user(struct hub_instance *instance, struct park_user *user, con
 
 void hub_route_hint(struct hub *hub, const char *name, const struct hint *hint)
 {
-	struct hub_source_counters *source = hub_source(hub, *hint->source == '\0' ? "hook" : hint->source);
+	struct hub_source_counters *source = hub_source(hub, hint->source);
 	struct hub_instance *instance;
 	struct park_user *user = hub_user_find(hub, name, &instance);
 	struct hub_news news;

@@ -50,15 +50,34 @@ static void refused(struct hub *hub, uid_t uid, const char *user, const char *wh
 	log_warning(LOG_HOOK, "uid=%u user=%s hint refused: %s", uid, log_quote(user), why);
 }
 
-static void route(struct hub *hub, uid_t uid, const struct hint *hint, uint32_t *complained_s)
+/* Sources are counted and judged by name, so a trusted one has one of these, and invented names push out none. */
+static const char *source_of(const char *word)
+{
+	static const char *const known[] = {"hook", "lua", "spool"};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strcmp(word, known[i]) == 0)
+			return known[i];
+	return known[0];
+}
+
+static void route_as(struct hub *hub, const char *user, const struct hint *hint, const char *source)
+{
+	struct hint named = *hint;
+
+	named.source = source;
+	hub_route_hint(hub, user, &named);
+}
+
+static void route_trusted(struct hub *hub, uid_t uid, const struct hint *hint)
 {
 	char user[USER_MAX + 1];
 	struct error error;
 
 	if (user_canonical(hint->user, hub->settings.default_domain, user, &error) < 0)
-		refused(hub, uid, hint->user, error.text, complained_s);
+		refused(hub, uid, hint->user, error.text, &(uint32_t){0});
 	else
-		hub_route_hint(hub, user, hint);
+		route_as(hub, user, hint, source_of(hint->source));
 }
 
 /* --- one who speaks for himself -------------------------------------------------------------------------------------- */
@@ -70,7 +89,7 @@ static void catch_up(struct timer *timer)
 
 	if (speaker->user != NULL)
 		hub_route_hint(hub, speaker->user, &(struct hint){
-			.user = speaker->user, .mailbox = "", .event = HINT_MESSAGE_NEW, .id = "", .source = "hook",
+			.user = speaker->user, .mailbox = "", .event = HINT_MESSAGE_NEW, .id = "", .source = HUB_SOURCE_OWN,
 		});
 }
 
@@ -106,7 +125,7 @@ static void speaks(struct speaker *speaker, const struct hint *hint)
 		refused(hub, speaker->uid, user, "it is another user's mail; delivery users belong in hook.trusted_users",
 			&speaker->complained_s);
 	else if (may_speak_now(speaker))
-		hub_route_hint(hub, user, hint);
+		route_as(hub, user, hint, HUB_SOURCE_OWN);
 }
 
 static void wait_for_name(struct speaker *speaker, const struct hint *hint)
@@ -206,7 +225,7 @@ void hub_speaker_says(struct hub_speakers *speakers, uid_t uid, const struct hin
 	struct speaker *speaker;
 
 	if (is_trusted(&speakers->hub->settings, uid)) {
-		route(speakers->hub, uid, hint, &(uint32_t){0});
+		route_trusted(speakers->hub, uid, hint);
 		return;
 	}
 	speaker = speaker_of(speakers, uid);

@@ -41,6 +41,12 @@ bool position_has_news(const struct position *now, const struct position *then)
 	return is_countable(now) && is_countable(then) && now->validity == then->validity && now->next > then->next;
 }
 
+bool position_has_reached(const struct position *now, const struct position *least)
+{
+	return position_has_news(now, least) ||
+		(is_countable(now) && is_countable(least) && now->validity == least->validity && now->next == least->next);
+}
+
 struct position router_hint_position(const struct hint *hint)
 {
 	bool is_new = hint->event == HINT_MESSAGE_NEW || hint->event == HINT_MESSAGE_APPEND || hint->event == HINT_ITEM_NEW;

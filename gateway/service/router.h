@@ -30,6 +30,8 @@ bool position_is_unknown(const struct position *);
 bool position_is_same(const struct position *, const struct position *);
 /* `now` is of the same validity and has items that `then` does not: certain news, whichever of both is older. */
 bool position_has_news(const struct position *now, const struct position *then);
+/* `now` is of the same validity and has all items that `least` is known to have. */
+bool position_has_reached(const struct position *now, const struct position *least);
 
 /* Whether a hint alone proves that a device in this position has news: MessageNew, MessageAppend or ItemNew with the
  * same validity and an item >= next. */

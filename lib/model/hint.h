@@ -47,7 +47,7 @@ struct hint {
 	uint64_t uidvalidity;   /* 0: not known */
 	uint64_t uid;           /* 0: not known */
 	const char *id;         /* the change id, which goes with it to the phone; "": the source made none */
-	const char *source;     /* "hook", "lua", "spool", "udp", …; "": not said */
+	const char *source;     /* "hook", "lua"; "": not said. The hub believes it of trusted users only */
 };
 
 /* What a parsed hint's strings live in. */

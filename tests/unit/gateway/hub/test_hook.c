@@ -140,6 +140,43 @@ static void another_user_speaks_for_himself_only(void **state)
 	end();
 }
 
+static const struct hub_source_counters *source(const char *name)
+{
+	static struct hub_counters counters;
+
+	counters = counted();
+	for (size_t i = 0; i < counters.source_count; i++)
+		if (strcmp(counters.sources[i].name, name) == 0)
+			return &counters.sources[i];
+	return NULL;
+}
+
+static void the_word_of_who_speaks_for_himself_names_no_source(void **state)
+{
+	static const char *const words[] = {"hook", "lua", "udp", "idle", "invented", ""};
+	char line[HINT_LINE_MAX];
+
+	(void)state;
+	for (int is_trusted = 0; is_trusted < 2; is_trusted++) {
+		prepare();
+		go(is_trusted);
+		for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+			snprintf(line, sizeof line, "BELFRY1\tuser=alice\tevent=MessageNew\tsource=%s\n", words[i]);
+			say(line);
+		}
+		if (is_trusted) {
+			assert_int_equal(source("lua")->told, 1);
+			assert_int_equal(source("hook")->told, sizeof words / sizeof *words - 1);
+			assert_null(source(HUB_SOURCE_OWN));
+		} else {
+			assert_int_equal(source(HUB_SOURCE_OWN)->told, sizeof words / sizeof *words);
+			assert_int_equal(counted().source_count, 1);
+		}
+		assert_null(source("invented"));
+		end();
+	}
+}
+
 static void a_uid_without_a_name_speaks_for_nobody(void **state)
 {
 	(void)state;
@@ -317,7 +354,7 @@ static void a_datagram_is_taken_once_if_its_sender_may(void **state)
 	hub_datagrams_take(datagrams, datagram, (size_t)length, "192.0.2.1");
 	loop_settle(try.loop);
 	assert_non_null(try_woken(&front, 0));
-	assert_int_equal(counted().sources[0].told, 1);
+	assert_int_equal(source("udp:mx1")->told, 1);
 	end();
 	hint_keys_free(&keys);
 	hint_keys_free(&others);
@@ -453,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_line_wakes_as_soon_as_it_is_whole),
 		cmocka_unit_test(a_last_line_needs_no_newline),
 		cmocka_unit_test(another_user_speaks_for_himself_only),
+		cmocka_unit_test(the_word_of_who_speaks_for_himself_names_no_source),
 		cmocka_unit_test(a_uid_without_a_name_speaks_for_nobody),
 		cmocka_unit_test(over_his_rate_one_hint_a_second_stands_for_all),
 		cmocka_unit_test(what_is_no_hint_is_refused_and_cut_off),

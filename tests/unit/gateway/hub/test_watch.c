@@ -371,6 +371,40 @@ static void proofs_announce_too(void **state)
 	assert_true(try.connector.last_watch->watch->hooked);
 }
 
+/* Whoever may speak for himself only could otherwise have everybody else unwatched. */
+static void who_speaks_for_himself_does_not_vouch_for_the_hooks(void **state)
+{
+	uint64_t next = 1;
+
+	(void)state;
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, next));
+	for (int i = 0; i < 3 * HEALTH_ANNOUNCED_MIN; i++) {
+		try_stand(&try, ALICE, INBOX, ++next);
+		try_hint_from(&try, HUB_SOURCE_OWN, ALICE, INBOX, HINT_MESSAGE_NEW, i % 2 == 0 ? 7 : 0, next - 1);
+		assert_non_null(try_woken(&front, 0));
+		assert_false(try_park(&try, &front, ALICE, "D1", 0, next));
+		loop_advance(try.loop, 20000);
+	}
+	assert_false(try.connector.last_watch->watch->hooked);
+	assert_int_equal(counted().missed, 0);
+}
+
+static void news_that_do_not_come_do_not_vouch_for_the_hooks(void **state)
+{
+	(void)state;
+	try_stand(&try, ALICE, INBOX, 1);
+	for (unsigned i = 0; i < 3 * HEALTH_ANNOUNCED_MIN; i++) {
+		assert_false(try_park(&try, &front, ALICE, "D1", 0, 1));
+		try_hint(&try, ALICE, INBOX, HINT_MESSAGE_NEW, 7, 100 + i);
+		assert_non_null(try_woken(&front, 0));
+		assert_true(try_park(&try, &front, ALICE, "D1", 0, 1)); /* on the strength of the hint, once */
+		loop_advance(try.loop, 20000);
+	}
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 1));
+	loop_advance(try.loop, 20000);
+	assert_false(try.connector.last_watch->watch->hooked);
+}
+
 static void without_hooks_nothing_is_judged(void **state)
 {
 	uint64_t next = 1;
@@ -404,6 +438,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(automatic_hooks_are_trusted_once_they_announce_what_idle_finds, begin_auto, end),
 		cmocka_unit_test_setup_teardown(a_hook_a_little_slower_than_idle_has_announced_too, begin_auto, end),
 		cmocka_unit_test_setup_teardown(proofs_announce_too, begin_auto, end),
+		cmocka_unit_test_setup_teardown(who_speaks_for_himself_does_not_vouch_for_the_hooks, begin_auto, end),
+		cmocka_unit_test_setup_teardown(news_that_do_not_come_do_not_vouch_for_the_hooks, begin_auto, end),
 		cmocka_unit_test_setup_teardown(without_hooks_nothing_is_judged, begin_unhooked, end),
 	};
 

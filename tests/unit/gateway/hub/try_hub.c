@@ -363,16 +363,22 @@ const Belfry__Role__Wake *try_woken(struct try_front *front, uint32_t slot)
 	return message->wake;
 }
 
-void try_hint(struct try_hub *try, const char *user, const char *mailbox, enum hint_event event, uint64_t validity,
-	uint64_t uid)
+void try_hint_from(struct try_hub *try, const char *source, const char *user, const char *mailbox, enum hint_event event,
+	uint64_t validity, uint64_t uid)
 {
 	struct hint hint = {
 		.user = user, .mailbox = mailbox, .event = event, .uidvalidity = validity, .uid = uid, .id = "change-1",
-		.source = "hook",
+		.source = source,
 	};
 
 	hub_route_hint(try->hub, user, &hint);
 	loop_settle(try->loop);
+}
+
+void try_hint(struct try_hub *try, const char *user, const char *mailbox, enum hint_event event, uint64_t validity,
+	uint64_t uid)
+{
+	try_hint_from(try, "hook", user, mailbox, event, validity, uid);
 }
 
 /* --- the world ------------------------------------------------------------------------------------------------------ */

@@ -91,5 +91,7 @@ void try_connector_return(struct try_hub *);
 
 /* uid 0: without; id "": none. */
 void try_hint(struct try_hub *, const char *user, const char *mailbox, enum hint_event, uint64_t validity, uint64_t uid);
+void try_hint_from(struct try_hub *, const char *source, const char *user, const char *mailbox, enum hint_event,
+	uint64_t validity, uint64_t uid);
 
 #endif

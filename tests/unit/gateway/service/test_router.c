@@ -58,6 +58,9 @@ static void each_number_of_a_position_counts(void **state)
 	assert_true(position_has_news(&others[2], &base));
 	assert_false(position_has_news(&base, &others[2]));
 	assert_false(position_has_news(&others[0], &base));
+	assert_true(position_has_reached(&others[2], &base));
+	assert_true(position_has_reached(&base, &base));
+	assert_false(position_has_reached(&base, &others[2]));
 	struct position packed = position_pack(NULL);
 	assert_true(position_is_unknown(&packed));
 }
