@@ -289,8 +289,8 @@ static void wake_learned(struct learning *learning)
 
 	if (learning->missed)
 		hub_health_missed(learning->instance, learning->user);
-	else if (learning->announced && (learning->user->flags & USER_VOUCHED))
-		hub_health_announced(learning->instance);
+	else if (learning->announced)
+		hub_health_announced(learning->instance, learning->user);
 	if (!learning->differs)
 		return;
 	if (learning->hinted && learning->user->busy != NULL && learning->user->busy->news.id[0] != '\0') {

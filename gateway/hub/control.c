@@ -38,13 +38,16 @@ static void status_counters(struct hub *hub, struct buffer *answer)
 	buffer_append_string(answer, "table\tcounters\tname\t#value\n");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		count_row(answer, rows[i].name, rows[i].value);
-	buffer_append_string(answer, "table\tsources\tname\t#told\t#proven\t#rung\t#unwanted\n");
+	buffer_append_string(answer, "table\tsources\tname\t#told\t#proven\t#rung\t#unwanted\t#missed\n");
 	for (size_t i = 0; i < counters.source_count; i++) {
 		const struct hub_source_counters *source = &counters.sources[i];
-		buffer_printf(answer, "row\t%s\t%llu\t%llu\t%llu\t%llu\n", source->name, (unsigned long long)source->told,
-			(unsigned long long)source->proven, (unsigned long long)source->woken, (unsigned long long)source->unwanted);
+		buffer_printf(answer, "row\t%s\t%llu\t%llu\t%llu\t%llu\t%llu\n", source->name, (unsigned long long)source->told,
+			(unsigned long long)source->proven, (unsigned long long)source->woken, (unsigned long long)source->unwanted,
+			(unsigned long long)source->missed);
 	}
 }
+
+static const char *const trust_words[] = {"none", "not trusted", "partly", "trusted"};
 
 static void status_instances(struct hub *hub, struct buffer *answer)
 {
@@ -53,9 +56,20 @@ static void status_instances(struct hub *hub, struct buffer *answer)
 		const struct hub_instance *instance = &hub->instances[i];
 		buffer_printf(answer, "row\t%s\t%s\t%s\t%u\t%zu\t%llu\t%u\n", instance->settings->name,
 			hub_instance_is_up(instance) ? "yes" : "no",
-			instance->settings->hook == HUB_HOOK_NO ? "none" : hub_instance_is_hooked(instance) ? "trusted" : "not trusted",
-			(unsigned)HASH_COUNT(instance->table.users), instance->table.parks, (unsigned long long)instance->missed,
-			instance->queue_tail - instance->queue_head);
+			trust_words[hub_instance_trust(instance)], (unsigned)HASH_COUNT(instance->table.users), instance->table.parks,
+			(unsigned long long)instance->health.missed, instance->queue_tail - instance->queue_head);
+	}
+}
+
+static void status_hooks(struct hub *hub, struct buffer *answer)
+{
+	buffer_append_string(answer, "table\thooks\tconnector\tsource\ttrusted\n");
+	for (size_t i = 0; i < hub->settings.instance_count; i++) {
+		const struct hub_instance *instance = &hub->instances[i];
+		for (uint8_t source = 0; instance->settings->hook != HUB_HOOK_NO && source <= HUB_SOURCES_MAX; source++)
+			if (instance->health.is_known[source])
+				buffer_printf(answer, "row\t%s\t%s\t%s\n", instance->settings->name, hub_source_name(hub, source),
+					instance->health.sources[source].is_healthy ? "yes" : "no");
 	}
 }
 
@@ -75,6 +89,7 @@ static void answer_status(struct hub *hub, char *words[], size_t count, struct b
 	buffer_append_string(answer, "ok\n");
 	status_counters(hub, answer);
 	status_instances(hub, answer);
+	status_hooks(hub, answer);
 	buffer_append_string(answer, "table\tfronts\t#number\t#pid\t#held\n");
 	for (size_t i = 0; i < HUB_FRONTS_MAX; i++)
 		if (hub->fronts[i] != NULL)

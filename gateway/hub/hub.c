@@ -25,7 +25,7 @@ void hub_note(struct hub *hub, const struct hub_event *event)
 	hub_ring_note(hub->ring, loop_now_ms(hub->loop), event);
 }
 
-struct hub_source_counters *hub_source(struct hub *hub, const char *name)
+uint8_t hub_source_number(struct hub *hub, const char *name)
 {
 	struct hub_counters *counters = &hub->counters;
 	size_t at = 0;
@@ -34,11 +34,21 @@ struct hub_source_counters *hub_source(struct hub *hub, const char *name)
 		at++;
 	if (at == HUB_SOURCES_MAX - 1)
 		name = "other";
-	if (at == counters->source_count && at < HUB_SOURCES_MAX) {
-		snprintf(counters->sources[at].name, sizeof counters->sources[at].name, "%s", name);
-		counters->source_count++;
-	}
-	return &counters->sources[at < HUB_SOURCES_MAX ? at : HUB_SOURCES_MAX - 1];
+	if (at == HUB_SOURCES_MAX)
+		at--;
+	else if (at == counters->source_count)
+		snprintf(counters->sources[counters->source_count++].name, HUB_SOURCE_SIZE, "%s", name);
+	return (uint8_t)(at + 1);
+}
+
+const char *hub_source_name(const struct hub *hub, uint8_t number)
+{
+	return number == HUB_SOURCE_NONE ? "none" : hub->counters.sources[number - 1].name;
+}
+
+struct hub_source_counters *hub_source(struct hub *hub, const char *name)
+{
+	return &hub->counters.sources[hub_source_number(hub, name) - 1];
 }
 
 struct hub_instance *hub_instance_find(struct hub *hub, const char *name)

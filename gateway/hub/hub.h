@@ -73,6 +73,7 @@ struct hub_source_counters {
 	uint64_t proven;                /* hints that woke without asking */
 	uint64_t woken;                 /* parks */
 	uint64_t unwanted;              /* for users of whom nobody waits */
+	uint64_t missed;                /* news that it did not announce, of users of whom it told before; "none": nobody had */
 };
 
 struct hub_counters {

@@ -30,6 +30,21 @@ struct hub_front {
 	struct hub_question *questions, *transactions;
 };
 
+/* --- the hooks of an instance (health.c) ------------------------------------------------------------------------ */
+
+enum { HUB_SOURCE_NONE = 0 };     /* the number of "none": nobody has told of this user yet */
+
+struct hub_health {
+	struct router_health sources[HUB_SOURCES_MAX + 1]; /* by number */
+	bool is_known[HUB_SOURCES_MAX + 1]; /* has told of a user of the instance */
+	char missed_user[64];         /* whose news was missed last (cut), and when: a slow hook may still come */
+	int64_t missed_ms;
+	uint8_t missed_source;
+	uint64_t missed;
+};
+
+enum hub_trust { TRUST_NOT_ASKED, TRUST_NONE, TRUST_SOME, TRUST_ALL };
+
 /* --- an instance and its users (watch.c) -------------------------------------------------------------------- */
 
 struct hub_instance {
@@ -38,10 +53,7 @@ struct hub_instance {
 	char *place;
 	struct park_table table;
 	struct calls *calls;
-	struct router_health health;
-	char missed_user[64];         /* whose news was missed last (cut), and when: a slow hook may still come */
-	int64_t missed_ms;
-	uint64_t missed;
+	struct hub_health health;
 	/* Users who want a Watch or a Check that no hint asked for, in order of coming; taken at HUB_CHECKS_PER_S. */
 	struct park_user **queue;
 	uint32_t queue_head, queue_tail, queue_size;
@@ -59,7 +71,8 @@ enum { /* park_user.flags */
 	USER_TOLD_HOOKED = 8,         /* … with hooked */
 	USER_RECHECK = 16,            /* what is to be asked is asked by the recheck */
 	USER_LOGIN_NEEDED = 32,       /* the connector has no credentials: the next park brings them */
-	USER_VOUCHED = 64             /* the last hint came from somebody trusted: news that it announced speak for the hooks */
+	USER_VOUCHED = 64,            /* the last hint came from somebody trusted: news that it announced speak for the hooks */
+	USER_FIRST_TOLD = 128         /* … and was the first: they speak for those, too, of whom nobody has told yet */
 };
 
 /* What woke a park, or is believed to be behind what will. */
@@ -121,6 +134,9 @@ uint64_t hub_now_us(const struct hub *);
 void hub_note(struct hub *, const struct hub_event *);
 /* The counters of a source; "other" when there are too many. */
 struct hub_source_counters *hub_source(struct hub *, const char *name);
+/* Numbers of sources begin with 1; HUB_SOURCE_NONE is "none". */
+uint8_t hub_source_number(struct hub *, const char *name);
+const char *hub_source_name(const struct hub *, uint8_t number);
 struct hub_instance *hub_instance_find(struct hub *, const char *name);
 /* The user's entry in whichever instance; NULL: nobody waits, or waited just now. */
 struct park_user *hub_user_find(struct hub *, const char *user, struct hub_instance **instance_r);
@@ -162,10 +178,7 @@ void hub_route_committed(struct hub *, const char *user);
 void hub_instances_start(struct hub *);
 void hub_instances_stop(struct hub *);
 bool hub_instance_is_up(const struct hub_instance *);
-bool hub_instance_is_hooked(const struct hub_instance *);
 void hub_instance_send(struct hub_instance *, Belfry__Connector__Request *, struct call *);
-void hub_health_announced(struct hub_instance *);
-void hub_health_missed(struct hub_instance *, const struct park_user *);
 /* For the instance's queue: USER_WANT_*. */
 void hub_user_want(struct hub_instance *, struct park_user *, uint8_t wanted);
 /* Nobody has come for long: unwatched and forgotten. */
@@ -178,6 +191,17 @@ struct hub_name_list {
 	size_t count, size;
 };
 void hub_name_add(uint32_t collection, void *list);
+
+/* health.c */
+void hub_health_start(struct hub_instance *);
+/* A hint of the user has come from there. */
+void hub_health_hinted(struct hub_instance *, struct park_user *, const char *source);
+/* News were found that a hint had announced, or none. */
+void hub_health_announced(struct hub_instance *, struct park_user *);
+void hub_health_missed(struct hub_instance *, const struct park_user *);
+/* His hooks are trusted: he need not be watched. */
+bool hub_user_is_hooked(const struct hub_instance *, const struct park_user *);
+enum hub_trust hub_instance_trust(const struct hub_instance *);
 
 /* check.c */
 struct hub_busy *hub_user_busy(struct hub_instance *, struct park_user *);

@@ -60,6 +60,7 @@ struct park_user {
 	uint32_t hinted_s, told_s;  /* the hub's: last hint; last "come again" without news */
 	uint16_t cell_count;
 	uint8_t flags;              /* the hub's */
+	uint8_t source;             /* the hub's: number of who told of this user last; 0: nobody yet */
 	char name[];
 };
 

@@ -516,14 +516,6 @@ static void hint_user(struct hub_instance *instance, struct park_user *user, con
 	struct hub *hub = instance->hub;
 
 	user->hinted_s = hub_now_s(hub);
-	user->flags &= (uint8_t)~USER_VOUCHED;
-	if (strcmp(hint->source, HUB_SOURCE_OWN) != 0)
-		user->flags |= USER_VOUCHED;
-	if (strncmp(instance->missed_user, user->name, sizeof instance->missed_user - 1) == 0 &&
-	    loop_now_ms(hub->loop) - instance->missed_ms <= HUB_HINT_RECENT_S * 1000) {
-		router_health_amend(&instance->health);
-		instance->missed_user[0] = '\0';
-	}
 	busy->news = hint_news(hub, hint);
 	if (*hint->mailbox == '\0') {
 		park_each_collection(user, 0, false, hint_collection, &hinted);
@@ -541,6 +533,7 @@ static void hint_user(struct hub_instance *instance, struct park_user *user, con
 		hub_route_wake_differing(instance, user, &news);
 	}
 	hub_user_ask(instance, user);
+	hub_health_hinted(instance, user, hint->source);
 }
 
 void hub_route_hint(struct hub *hub, const char *name, const struct hint *hint)

@@ -58,11 +58,6 @@ ProtobufCBinaryData hub_user_handle(const struct park_user *user)
 
 /* --- Watch ---------------------------------------------------------------------------------------------------------- */
 
-bool hub_instance_is_hooked(const struct hub_instance *instance)
-{
-	return instance->settings->hook != HUB_HOOK_NO && instance->health.is_healthy;
-}
-
 /* The user may have gone meanwhile, so he is named by his name. */
 struct watch_asked {
 	struct hub_instance *instance;
@@ -102,7 +97,7 @@ static void user_watch(struct hub_instance *instance, struct park_user *user)
 	park_each_collection(user, 0, false, hub_name_add, &list);
 	park_flag(user, 0, PARK_WATCHED, 0);
 	user->flags &= (uint8_t)~(USER_TOLD_HOOKED | USER_LOGIN_NEEDED);
-	user->flags |= USER_WATCHED | (hub_instance_is_hooked(instance) ? USER_TOLD_HOOKED : 0);
+	user->flags |= USER_WATCHED | (hub_user_is_hooked(instance, user) ? USER_TOLD_HOOKED : 0);
 	watch.user = user->name;
 	watch.handle = hub_user_handle(user);
 	watch.collections = list.names;
@@ -123,7 +118,7 @@ static bool needs_watch(const struct hub_instance *instance, const struct park_u
 	bool is_hooked = (user->flags & USER_TOLD_HOOKED) != 0;
 
 	return !(user->flags & USER_WATCHED) || (user->flags & USER_LOGIN_NEEDED) ||
-		is_hooked != hub_instance_is_hooked(instance) || park_waits_without(user, PARK_WATCHED);
+		is_hooked != hub_user_is_hooked(instance, user) || park_waits_without(user, PARK_WATCHED);
 }
 
 static void user_unwatch(struct hub_instance *instance, struct park_user *user)
@@ -263,38 +258,6 @@ void hub_user_want(struct hub_instance *instance, struct park_user *user, uint8_
 	queue_pump(instance);
 }
 
-/* --- health of hooks ------------------------------------------------------------------------------------------------- */
-
-static void each_wants_watch(struct hub_instance *instance)
-{
-	for (struct park_user *user = instance->table.users; user != NULL; user = user->hh.next)
-		hub_user_want(instance, user, USER_WANT_WATCH);
-}
-
-void hub_health_announced(struct hub_instance *instance)
-{
-	if (instance->settings->hook == HUB_HOOK_NO || !router_health_announced(&instance->health))
-		return;
-	log_info(LOG_HOOK, "connector=%s hooks announce what comes: the backend is not watched any more",
-		instance->settings->name);
-	each_wants_watch(instance);
-}
-
-void hub_health_missed(struct hub_instance *instance, const struct park_user *user)
-{
-	instance->missed++;
-	instance->hub->counters.missed++;
-	snprintf(instance->missed_user, sizeof instance->missed_user, "%s", user->name);
-	instance->missed_ms = loop_now_ms(instance->hub->loop);
-	if (!router_health_missed(&instance->health))
-		return;
-	log_warning(LOG_HOOK, "connector=%s hooks are broken: more than %d of the last %d new messages came without one, "
-		"the last for user=%s; watching the backend instead (IDLE, NOTIFY). Look whether the delivery agent still calls "
-		"belfry-hook, and whether it may write to the hook's socket", instance->settings->name, HEALTH_MISSED_MAX,
-		HEALTH_WINDOW, log_quote(user->name));
-	each_wants_watch(instance);
-}
-
 /* --- recheck --------------------------------------------------------------------------------------------------------- */
 
 static void recheck_user(struct hub_instance *instance, struct park_user *user)
@@ -382,7 +345,7 @@ static const struct calls_events calls_events = {.hello = hello, .connected = co
 static void instance_start(struct hub_instance *instance)
 {
 	instance->place = mem_printf("connector/%s", instance->settings->name);
-	router_health_start(&instance->health, instance->settings->hook == HUB_HOOK_YES);
+	hub_health_start(instance);
 	instance->paid_us = -HUB_CHECKS_BURST * INT64_C(1000000);
 	instance->calls = calls_create(instance->hub->net, instance->place, &calls_events, instance);
 	timer_start(instance->hub->loop, &instance->recheck, 1000, recheck);

@@ -230,13 +230,13 @@ static bool conclude_user(struct story *story, const struct park_user *user, con
 	return found;
 }
 
-static void conclude_connector(struct story *story, const struct hub_instance *instance)
+static void conclude_connector(struct story *story, const struct hub_instance *instance, const struct park_user *user)
 {
 	if (!hub_instance_is_up(instance))
 		buffer_printf(story->answer, "note\tconnector %s is not connected: only hints that prove news can ring now\n",
 			instance->settings->name);
-	else if (hub_instance_is_hooked(instance))
-		buffer_printf(story->answer, "note\tconnector %s trusts its hooks: what none announces is found by a recheck "
+	else if (hub_user_is_hooked(instance, user))
+		buffer_printf(story->answer, "note\tconnector %s trusts the hooks of this user: what none announces is found by a recheck "
 			"within %u s\n", instance->settings->name, instance->settings->recheck_s);
 }
 
@@ -248,7 +248,7 @@ static void conclude(struct story *story, const char *name, const char *device)
 	bool is_full;
 
 	if (conclude_user(story, user, device)) {
-		conclude_connector(story, instance);
+		conclude_connector(story, instance, user);
 	} else if (story->last_end_ms >= 0) {
 		hub_control_time(story->hub, story->last_end_ms, when);
 		buffer_printf(story->answer, "note\tnot waiting since %.19s: the phone has not asked since, so it cannot be rung\n",

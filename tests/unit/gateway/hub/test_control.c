@@ -92,8 +92,9 @@ static void status_counts_and_names_connectors_and_fronts(void **state)
 	assert_memory_equal(answer, "ok\n", 3);
 	assert_has(answer, "row\tparks\t1\n");
 	assert_has(answer, "row\trung_changed\t1\n");
-	assert_has(answer, "row\thook\t1\t1\t1\t0\n");
+	assert_has(answer, "row\thook\t1\t1\t1\t0\t0\n");
 	assert_has(answer, "row\tmain\tyes\ttrusted\t1\t0\t0\t0\n");
+	assert_has(answer, "table\thooks\tconnector\tsource\ttrusted\nrow\tmain\tnone\tyes\nrow\tmain\thook\tyes\n");
 	assert_has(answer, "table\tfronts\t#number\t#pid\t#held\nrow\t1\t0\t0\n");
 }
 
@@ -147,7 +148,7 @@ static void why_tells_why_it_did_not_ring(void **state)
 	assert_has(answer, "hook announced MessageNew in Junk (change change-1); nobody waited for that one");
 	assert_has(answer, "the backend said 4 times: INBOX is where the phone has it");
 	assert_has(answer, "note\tD1 waits since 2023-11-14 22:13:20 for 1 collection");
-	assert_has(answer, "trusts its hooks");
+	assert_has(answer, "trusts the hooks of this user");
 
 	try_unpark(&try, &front, 0, 1);
 	loop_advance(try.loop, 120000);

@@ -274,11 +274,24 @@ static void flags_that_no_hint_told_are_not_held_against_the_hooks(void **state)
 
 /* --- health of hooks ----------------------------------------------------------------------------------------------------- */
 
+static const struct router_health *health_of(const char *source)
+{
+	return &try.hub->instances[0].health.sources[hub_source_number(try.hub, source)];
+}
+
+/* The phone comes again at once, else the user would be forgotten. */
+static void wait_for_recheck(uint32_t slot)
+{
+	for (int s = 0; try_woken(&front, slot) == NULL; s++) {
+		assert_true(s < 310);
+		loop_advance(try.loop, 1000);
+	}
+}
+
 static void deliver_missed(uint64_t *next)
 {
 	try_stand(&try, ALICE, INBOX, ++*next);
-	loop_advance(try.loop, 300 * 1000);
-	assert_non_null(try_woken(&front, 0));
+	wait_for_recheck(0);
 	assert_false(try_park(&try, &front, ALICE, "D1", 0, *next));
 }
 
@@ -303,11 +316,12 @@ static void broken_hooks_are_told_to_the_admin_and_idle_takes_over_until_they_ar
 	(void)state;
 	assert_false(try_park(&try, &front, ALICE, "D1", 0, next));
 	assert_true(try.connector.last_watch->watch->hooked);
+	deliver_announced(&next);
 	for (int i = 0; i < HEALTH_MISSED_MAX; i++)
 		deliver_missed(&next);
 	assert_true(try.connector.last_watch->watch->hooked);
 	deliver_missed(&next);
-	assert_true(try_warning(&try, "hooks are broken"));
+	assert_true(try_warning(&try, "source=hook hooks are broken"));
 	assert_false(try.connector.last_watch->watch->hooked);
 	for (int i = 0; i < 2 * HEALTH_ANNOUNCED_MIN - 1; i++)
 		deliver_announced(&next);
@@ -351,7 +365,7 @@ static void a_hook_a_little_slower_than_idle_has_announced_too(void **state)
 		try_hint(&try, ALICE, INBOX, HINT_MESSAGE_NEW, 7, next - 1);
 		assert_false(try_park(&try, &front, ALICE, "D1", 0, next));
 		loop_advance(try.loop, 20000);
-		assert_int_equal(try.hub->instances[0].health.missed, 0);
+		assert_int_equal(health_of("hook")->missed, 0);
 	}
 }
 
@@ -369,6 +383,70 @@ static void proofs_announce_too(void **state)
 		loop_advance(try.loop, 20000);
 	}
 	assert_true(try.connector.last_watch->watch->hooked);
+}
+
+#define BOB "bob@example.org"
+
+/* A mail for this user, of which its host tells, or does not: then the recheck finds it. */
+static void deliver_at(const char *name, uint32_t slot, uint64_t next, const char *source)
+{
+	try_stand(&try, name, INBOX, next);
+	if (source != NULL)
+		try_hint_from(&try, source, name, INBOX, HINT_MESSAGE_NEW, 7, next - 1);
+	wait_for_recheck(slot);
+	assert_false(try_park(&try, &front, name, "D1", slot, next));
+	loop_advance(try.loop, 11000); /* no request expires meanwhile */
+}
+
+/* bob's host is silent from now on, alice's big one goes on. */
+static void one_host_dies(const char *bobs, uint64_t alice, uint64_t bob)
+{
+	for (int i = 0; i <= HEALTH_MISSED_MAX; i++) {
+		assert_true(hub_user_is_hooked(&try.hub->instances[0], park_user_find(&try.hub->instances[0].table, BOB)));
+		deliver_at(BOB, 1, ++bob, NULL);
+		for (int k = 0; k < HEALTH_WINDOW; k++)
+			deliver_at(ALICE, 0, ++alice, "udp:mx1");
+	}
+	assert_true(try_warning(&try, bobs));
+	loop_advance(try.loop, 1000);
+	assert_false(hub_user_is_hooked(&try.hub->instances[0], park_user_find(&try.hub->instances[0].table, BOB)));
+	assert_true(hub_user_is_hooked(&try.hub->instances[0], park_user_find(&try.hub->instances[0].table, ALICE)));
+	assert_string_equal(try.connector.last_watch->watch->user, BOB);
+	assert_false(try.connector.last_watch->watch->hooked);
+	assert_int_equal(hub_instance_trust(&try.hub->instances[0]), TRUST_SOME);
+}
+
+static void a_small_host_whose_hook_dies_is_named_and_its_users_alone_are_watched(void **state)
+{
+	(void)state;
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 1));
+	assert_false(try_park(&try, &front, BOB, "D1", 1, 1));
+	deliver_at(BOB, 1, 2, "udp:mx2");
+	one_host_dies("source=udp:mx2 hooks are broken", 1, 2);
+	assert_int_equal(hub_source(try.hub, "udp:mx2")->missed, HEALTH_MISSED_MAX + 1);
+	assert_int_equal(hub_source(try.hub, "udp:mx1")->missed, 0);
+}
+
+static void a_small_host_that_never_told_anything_is_noticed(void **state)
+{
+	(void)state;
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 1));
+	assert_false(try_park(&try, &front, BOB, "D1", 1, 1));
+	one_host_dies("source=none hooks are broken", 1, 1);
+	assert_int_equal(hub_source(try.hub, "none")->missed, HEALTH_MISSED_MAX + 1);
+}
+
+static void first_words_speak_for_those_of_whom_nobody_has_told(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HEALTH_ANNOUNCED_MIN; i++) {
+		assert_false(try_park(&try, &front, user(i), "D1", i, 1));
+		assert_false(try.connector.last_watch->watch->hooked);
+		deliver_at(user(i), i, 2, "lua");
+	}
+	assert_false(try_park(&try, &front, ALICE, "D1", HEALTH_ANNOUNCED_MIN, 1));
+	assert_true(try.connector.last_watch->watch->hooked);
+	assert_int_equal(hub_instance_trust(&try.hub->instances[0]), TRUST_ALL);
 }
 
 /* Whoever may speak for himself only could otherwise have everybody else unwatched. */
@@ -438,6 +516,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(automatic_hooks_are_trusted_once_they_announce_what_idle_finds, begin_auto, end),
 		cmocka_unit_test_setup_teardown(a_hook_a_little_slower_than_idle_has_announced_too, begin_auto, end),
 		cmocka_unit_test_setup_teardown(proofs_announce_too, begin_auto, end),
+		CASE(a_small_host_whose_hook_dies_is_named_and_its_users_alone_are_watched),
+		CASE(a_small_host_that_never_told_anything_is_noticed),
+		cmocka_unit_test_setup_teardown(first_words_speak_for_those_of_whom_nobody_has_told, begin_auto, end),
 		cmocka_unit_test_setup_teardown(who_speaks_for_himself_does_not_vouch_for_the_hooks, begin_auto, end),
 		cmocka_unit_test_setup_teardown(news_that_do_not_come_do_not_vouch_for_the_hooks, begin_auto, end),
 		cmocka_unit_test_setup_teardown(without_hooks_nothing_is_judged, begin_unhooked, end),
