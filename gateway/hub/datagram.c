@@ -25,18 +25,20 @@ struct hub_datagrams {
 	struct hub_hooks *hooks;
 	struct datagrams *datagrams;
 	struct seen *seen;       /* the oldest first */
-	uint32_t complained_s;
+	/* Of strangers; and of known senders, whose mistakes the noise of strangers must not hide. */
+	uint32_t strangers_complained_s, senders_complained_s;
 };
 
-static void refuse(struct hub_datagrams *datagrams, const char *from, const char *user, const char *why)
+static void refuse(struct hub_datagrams *datagrams, uint32_t *complained_s, const char *from, const char *user,
+	const char *why)
 {
 	struct hub *hub = datagrams->hooks->hub;
 
 	hub->counters.hints_refused++;
-	hub_note(hub, &(struct hub_event){.kind = EVENT_HINT_REFUSED, .user = user, .source = "udp", .text = why});
-	if (datagrams->complained_s != 0 && hub_now_s(hub) < datagrams->complained_s + HOOK_COMPLAIN_S)
+	if (*complained_s != 0 && hub_now_s(hub) < *complained_s + HOOK_COMPLAIN_S)
 		return;
-	datagrams->complained_s = hub_now_s(hub);
+	*complained_s = hub_now_s(hub);
+	hub_note(hub, &(struct hub_event){.kind = EVENT_HINT_REFUSED, .user = user, .source = "udp", .text = why});
 	log_warning(LOG_HOOK, "from=%s user=%s datagram refused: %s", log_quote(from), log_quote(user), why);
 }
 
@@ -77,15 +79,15 @@ void hub_datagrams_take(struct hub_datagrams *datagrams, const void *bytes, size
 	struct hint hint;
 
 	if (hint_verify(keys, bytes, length, loop_wall_s(hub->loop), &text, &hint, &signature, &error) < 0) {
-		refuse(datagrams, from, "", error.text);
+		refuse(datagrams, &datagrams->strangers_complained_s, from, "", error.text);
 		return;
 	}
 	if (user_canonical(hint.user, hub->settings.default_domain, user, &error) < 0) {
-		refuse(datagrams, from, hint.user, error.text);
+		refuse(datagrams, &datagrams->senders_complained_s, from, hint.user, error.text);
 		return;
 	}
 	if (!hint_sender_may(keys, signature.sender, user)) {
-		refuse(datagrams, from, user, "its sender does not serve this user");
+		refuse(datagrams, &datagrams->senders_complained_s, from, user, "its sender does not serve this user");
 		return;
 	}
 	if (is_seen(datagrams, &signature))

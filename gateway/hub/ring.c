@@ -61,7 +61,8 @@ static size_t string_room(const char *string)
 void hub_ring_note(struct hub_ring *ring, int64_t now_ms, const struct hub_event *event)
 {
 	const char *strings[STRINGS] = {event->user, event->device, event->collection, event->source, event->id, event->text};
-	bool is_unwanted = event->kind == EVENT_HINT && event->number == HINT_OF_NOBODY;
+	bool is_unwanted = event->kind == EVENT_HINT_REFUSED ||
+		(event->kind == EVENT_HINT && event->number == HINT_OF_NOBODY);
 	struct lane *lane = &ring->lanes[is_unwanted ? LANE_UNWANTED : LANE_REST];
 	size_t length = 0;
 

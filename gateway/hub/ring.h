@@ -37,8 +37,8 @@ struct hub_event {
 
 struct hub_ring;
 
-/* Hints for people of whom nobody waits, the most of all events on a busy mail server, share an eighth of it, so that
- * they do not push out the others. */
+/* Hints for people of whom nobody waits, the most of all events on a busy mail server, and refused ones, which anybody
+ * can send, share an eighth of it, so that they do not push out the others. */
 struct hub_ring *hub_ring_create(size_t events_max);
 void hub_ring_free(struct hub_ring **);
 void hub_ring_note(struct hub_ring *, int64_t now_ms, const struct hub_event *);

@@ -43,10 +43,10 @@ struct hub_speakers {
 static void refused(struct hub *hub, uid_t uid, const char *user, const char *why, uint32_t *complained_s)
 {
 	hub->counters.hints_refused++;
-	hub_note(hub, &(struct hub_event){.kind = EVENT_HINT_REFUSED, .user = user, .text = why, .number = uid});
 	if (*complained_s != 0 && hub_now_s(hub) < *complained_s + HOOK_COMPLAIN_S)
 		return;
 	*complained_s = hub_now_s(hub);
+	hub_note(hub, &(struct hub_event){.kind = EVENT_HINT_REFUSED, .user = user, .text = why, .number = uid});
 	log_warning(LOG_HOOK, "uid=%u user=%s hint refused: %s", uid, log_quote(user), why);
 }
 

@@ -347,6 +347,7 @@ static void a_datagram_is_taken_once_if_its_sender_may(void **state)
 	length = hint_sign(keys, stranger, strlen(stranger), now_s, datagram, &error);
 	hub_datagrams_take(datagrams, datagram, (size_t)length, "192.0.2.1");
 	assert_int_equal(counted().hints_refused, 3);
+	assert_true(try_warning(&try, "does not serve this user"));
 	assert_null(try_woken(&front, 0));
 
 	length = hint_sign(keys, LINE, strlen(LINE), now_s, datagram, &error);
@@ -358,6 +359,52 @@ static void a_datagram_is_taken_once_if_its_sender_may(void **state)
 	end();
 	hint_keys_free(&keys);
 	hint_keys_free(&others);
+}
+
+static void count_event(const struct hub_event *event, void *data)
+{
+	((unsigned *)data)[event->kind]++;
+}
+
+/* Whoever may connect, or reach our port, could otherwise have belfryctl why forget. */
+static void what_is_refused_does_not_push_out_the_history(void **state)
+{
+	static const char text[] = "mx1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f example.org\n";
+	static const char stranger[] = "BELFRY1\tuser=bob@example.net\tevent=MessageNew\n";
+	enum { REFUSED = 100 };
+	unsigned kinds[EVENT_KINDS] = {0};
+	struct hint_keys *keys;
+	char datagram[HINT_DATAGRAM_MAX];
+	struct error error;
+
+	(void)state;
+	keys = hint_keys_parse(text, strlen(text), &error);
+	prepare();
+	try.settings.hook_keys = keys;
+	try.settings.events_max = 16;
+	go(false);
+	struct hub_datagrams *datagrams = try.hub->hooks->datagrams;
+	for (int i = 0; i < REFUSED; i++) {
+		say("rubbish\n");
+		hub_datagrams_take(datagrams, "rubbish", 7, "192.0.2.1");
+	}
+	/* what a known sender does wrong is told all the same */
+	assert_true(try_warning(&try, "from=192.0.2.1"));
+	int length = hint_sign(keys, stranger, strlen(stranger), loop_wall_s(try.loop), datagram, &error);
+	hub_datagrams_take(datagrams, datagram, (size_t)length, "192.0.2.2");
+	assert_true(try_warning(&try, "does not serve"));
+	assert_int_equal(counted().hints_refused, 2 * REFUSED + 1);
+	hub_ring_each(try.hub->ring, NULL, NULL, count_event, kinds);
+	assert_int_equal(kinds[EVENT_HINT_REFUSED], 3);
+	assert_int_equal(kinds[EVENT_PARKED], 1);
+	hub_note(try.hub, &(struct hub_event){.kind = EVENT_PARKED});
+	for (int i = 0; i < REFUSED; i++)
+		hub_note(try.hub, &(struct hub_event){.kind = EVENT_HINT_REFUSED});
+	memset(kinds, 0, sizeof kinds);
+	hub_ring_each(try.hub->ring, NULL, NULL, count_event, kinds);
+	assert_int_equal(kinds[EVENT_PARKED], 2);
+	end();
+	hint_keys_free(&keys);
 }
 
 /* --- over real sockets ---------------------------------------------------------------------------------------------- */
@@ -499,6 +546,7 @@ int main(void)
 		cmocka_unit_test(the_spool_is_taken_at_the_start_and_looked_at_each_second),
 		cmocka_unit_test(a_spool_file_has_the_rights_of_its_owner),
 		cmocka_unit_test(a_datagram_is_taken_once_if_its_sender_may),
+		cmocka_unit_test(what_is_refused_does_not_push_out_the_history),
 		cmocka_unit_test(a_burst_that_came_while_the_hub_was_away_is_taken_whole),
 		cmocka_unit_test(names_come_from_the_system_without_waiting),
 	};
