@@ -13,6 +13,7 @@ struct hook {
 	struct hub_hooks *hooks;
 	struct stream *stream;
 	uid_t uid;
+	bool is_trusted;
 	unsigned lines;
 	struct timer timeout;
 };
@@ -30,17 +31,40 @@ static void hook_close(struct hook *hook)
 	else
 		hooks->last = hook->link;
 	stream_close(&hook->stream);
+	hooks->open_own -= !hook->is_trusted;
 	free(hook);
 	if (--hooks->open == HOOK_OPEN_MAX / 2 && hooks->listener == NULL)
 		loop_defer(hooks->hub->loop, &hooks->change, change_listening);
 }
 
+static void hook_cut(struct hook *hook, const char *why)
+{
+	hub_speaker_babbles(hook->hooks->speakers, hook->uid, why);
+	hook_close(hook);
+}
+
 static void timed_out(struct timer *timer)
 {
-	struct hook *hook = container_of(timer, struct hook, timeout);
+	hook_cut(container_of(timer, struct hook, timeout), "the connection brought nothing in time");
+}
 
-	hub_speaker_babbles(hook->hooks->speakers, hook->uid, "the connection brought nothing in time");
-	hook_close(hook);
+/* One more of a user that is not trusted: nobody can keep the others out by being silent. */
+static void make_room(struct hub_hooks *hooks, uid_t uid)
+{
+	struct hook *oldest = NULL, *his_oldest = NULL;
+	unsigned his = 0;
+
+	for (struct hook *hook = hooks->first; hook != NULL; hook = hook->next) {
+		if (hook->is_trusted)
+			continue;
+		oldest = oldest != NULL ? oldest : hook;
+		if (hook->uid == uid && his++ == 0)
+			his_oldest = hook;
+	}
+	if (his >= HOOK_OPEN_UID_MAX)
+		hook_cut(his_oldest, "this user has too many connections open");
+	else if (hooks->open_own >= HOOK_OPEN_OWN_MAX)
+		hook_cut(oldest, "too many connections are open");
 }
 
 static int take_line(struct hook *hook, const char *line, size_t length)
@@ -109,8 +133,12 @@ static void accepted(struct stream *stream, void *data)
 		stream_close(&stream);
 		return;
 	}
+	bool is_trusted = hub_speaker_is_trusted(hooks->speakers, uid);
+	if (!is_trusted)
+		make_room(hooks, uid);
 	struct hook *hook = mem_alloc(sizeof *hook);
-	*hook = (struct hook){.hooks = hooks, .stream = stream, .uid = uid, .link = hooks->last};
+	*hook = (struct hook){.hooks = hooks, .stream = stream, .uid = uid, .is_trusted = is_trusted, .link = hooks->last};
+	hooks->open_own += !is_trusted;
 	*hooks->last = hook;
 	hooks->last = &hook->next;
 	timer_start(hooks->hub->loop, &hook->timeout, HOOK_TIME_MS, timed_out);

@@ -6,7 +6,10 @@
 #include "gateway/hub/internal.h"
 
 enum {
-	HOOK_OPEN_MAX = 1024,          /* connections at once; the rest waits in the socket's backlog */
+	HOOK_OPEN_MAX = 1024,          /* connections at once; the rest waits in the socket's backlog … */
+	HOOK_OPEN_OWN_MAX = 768,       /* … of which so many of users that are not trusted: the rest is for deliveries … */
+	HOOK_OPEN_UID_MAX = NET_ACCEPT_BATCH, /* … and so many of one. Over that his oldest goes, which has had its turn to
+	                                  be read: a hook says its line at once */
 	HOOK_TIME_MS = 5000,           /* a hook writes at once; one that does not is cut off */
 	HOOK_SPEAKERS_MAX = 4096,      /* users of the machine who spoke for themselves lately */
 	HOOK_NAME_TTL_S = 600,         /* how long the name of a uid is believed */
@@ -24,7 +27,7 @@ struct hub_hooks {
 	struct listener *listener;
 	struct deferred change;        /* listens or stops listening, by how many are open */
 	struct hook *first, **last;    /* open connections, the oldest first */
-	unsigned open;
+	unsigned open, open_own;       /* open_own: of users that are not trusted */
 	struct hub_speakers *speakers;
 	struct hub_spool *spool;
 	struct hub_datagrams *datagrams;
@@ -34,6 +37,8 @@ struct hub_hooks {
 
 struct hub_speakers *hub_speakers_create(struct hub *);
 void hub_speakers_free(struct hub_speakers **);
+/* May he speak for everybody? */
+bool hub_speaker_is_trusted(const struct hub_speakers *, uid_t uid);
 /* This uid says so: routed, held back until his name is known, or refused (and counted). */
 void hub_speaker_says(struct hub_speakers *, uid_t uid, const struct hint *);
 /* A line that is no hint, from him. */

@@ -212,8 +212,10 @@ static struct speaker *speaker_of(struct hub_speakers *speakers, uid_t uid)
 
 /* --- all --------------------------------------------------------------------------------------------------------------- */
 
-static bool is_trusted(const struct hub_settings *settings, uid_t uid)
+bool hub_speaker_is_trusted(const struct hub_speakers *speakers, uid_t uid)
 {
+	const struct hub_settings *settings = &speakers->hub->settings;
+
 	for (size_t i = 0; i < settings->trusted_user_count; i++)
 		if (settings->trusted_users[i] == uid)
 			return true;
@@ -224,7 +226,7 @@ void hub_speaker_says(struct hub_speakers *speakers, uid_t uid, const struct hin
 {
 	struct speaker *speaker;
 
-	if (is_trusted(&speakers->hub->settings, uid)) {
+	if (hub_speaker_is_trusted(speakers, uid)) {
 		route_trusted(speakers->hub, uid, hint);
 		return;
 	}
@@ -244,7 +246,7 @@ void hub_speaker_babbles(struct hub_speakers *speakers, uid_t uid, const char *w
 {
 	uint32_t never = 0;
 
-	refused(speakers->hub, uid, "", why, is_trusted(&speakers->hub->settings, uid) ? &never :
+	refused(speakers->hub, uid, "", why, hub_speaker_is_trusted(speakers, uid) ? &never :
 		&speaker_of(speakers, uid)->complained_s);
 }
 

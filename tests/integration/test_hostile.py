@@ -22,6 +22,8 @@ from lib.process import free_port, wait_until
 
 # Somebody whom no role and no hook trusts.
 FOREIGN_UID = 61077
+# More than may be silent together at the hook's socket.
+SILENT_USERS = 14
 # What may become of a broken request: a refusal, or a closed connection.
 REFUSALS = range(400, 506)
 # lib/http/server.h, and time for a slow machine
@@ -345,6 +347,42 @@ sys.stdin.read()
                 self.assertLessEqual(len(os.listdir("/proc/%d/fd" % hub)),
                                      before + 2)
         self.assert_unharmed(held, "after the gifts").drop()
+
+
+    def silence_at(self, path, uid, connections):
+        """A process of this user that opens so many connections, says
+        nothing and keeps them until its input ends."""
+        script = """
+import socket, sys
+streams = [socket.socket(socket.AF_UNIX) for _ in range(int(sys.argv[2]))]
+for stream in streams:
+    stream.connect(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, path, str(connections)],
+            user=uid, group=uid, extra_groups=[],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.assertEqual(process.stdout.readline(), b"open\n")
+
+    def test_silent_users_do_not_keep_deliveries_from_the_hook(self):
+        held = self.held_ping(self.phone)
+        hub, = self.belfry.role_pids("hub")
+        before = len(os.listdir("/proc/%d/fd" % hub))
+        for number in range(SILENT_USERS):
+            self.silence_at(self.belfry.hook_socket, FOREIGN_UID + number, 80)
+        told = self.belfry.sources().get("hook", {"told": 0})["told"]
+        for _ in range(10):
+            subprocess.run(self.belfry.hook_command(self.user), check=True)
+        wait_until(lambda: self.belfry.sources().get("hook", {"told": 0})[
+            "told"] == told + 10, "the hints of a delivery")
+        # gateway/hub/hook.h: HOOK_OPEN_OWN_MAX
+        self.assertLess(len(os.listdir("/proc/%d/fd" % hub)),
+                        before + 768 + 16)
+        self.assertNotIn("cannot listen", self.belfry.log())
+        self.assert_unharmed(held, "after the silence").drop()
 
 
 class Crowd(Hostile):

@@ -278,6 +278,31 @@ static void too_many_open_connections_wait_in_the_backlog(void **state)
 	end();
 }
 
+static void silent_connections_of_one_user_keep_nobody_out(void **state)
+{
+	static struct stream *streams[HOOK_OPEN_MAX];
+	struct stream *late;
+
+	(void)state;
+	prepare();
+	go(false);
+	for (int i = 0; i < HOOK_OPEN_MAX; i++)
+		streams[i] = net_connect(try.net, "hook", bell, NULL);
+	loop_settle(try.loop);
+	assert_int_equal(try.hub->hooks->open, HOOK_OPEN_UID_MAX);
+	assert_non_null(try.hub->hooks->listener);
+	assert_true(try_warning(&try, "too many connections open"));
+	late = say_open(LINE);
+	assert_non_null(try_woken(&front, 0));
+	stream_close(&late);
+	for (int i = 0; i < HOOK_OPEN_MAX; i++)
+		stream_close(&streams[i]);
+	loop_settle(try.loop);
+	assert_int_equal(try.hub->hooks->open, 0);
+	assert_int_equal(try.hub->hooks->open_own, 0);
+	end();
+}
+
 static void the_spool_is_taken_at_the_start_and_looked_at_each_second(void **state)
 {
 	char path[] = "/tmp/belfry-spool-XXXXXX";
@@ -543,6 +568,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_hint_is_refused_and_cut_off),
 		cmocka_unit_test(a_connection_is_bounded_in_lines_and_time),
 		cmocka_unit_test(too_many_open_connections_wait_in_the_backlog),
+		cmocka_unit_test(silent_connections_of_one_user_keep_nobody_out),
 		cmocka_unit_test(the_spool_is_taken_at_the_start_and_looked_at_each_second),
 		cmocka_unit_test(a_spool_file_has_the_rights_of_its_owner),
 		cmocka_unit_test(a_datagram_is_taken_once_if_its_sender_may),
