@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/model/hint_spool.h"
 
@@ -62,11 +63,14 @@ void places_spool(const struct config *config, char *path_r, size_t size)
 static int make_folders(const struct config *config, struct error *error_r)
 {
 	char spool[PATH_MAX];
+	struct error error;
 
 	places_spool(config, spool, sizeof spool);
 	if (make_folder(config->run_dir, NULL, 0755, error_r) < 0 ||
 	    make_folder(spool, &config->user_hub, HINT_SPOOL_MODE, error_r) < 0)
 		return -1;
+	if (hint_spool_open_to_all(spool, &error) < 0)
+		log_warning(LOG_HOOK, "%s: what Dovecot's Lua driver leaves there cannot be read", error.text);
 	return make_folder(config->state_dir, &config->user_hub, 0700, error_r);
 }
 

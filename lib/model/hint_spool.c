@@ -3,18 +3,41 @@
 #include "lib/model/hint_spool.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
+
+/* --- the folder ------------------------------------------------------------------------------------------------- */
+
+#define ACL_ENTRY(tag, perm) {htole16(tag), htole16(perm), htole32((uint32_t)ACL_UNDEFINED_ID)}
+
+int hint_spool_open_to_all(const char *folder, struct error *error_r)
+{
+	const struct {
+		struct posix_acl_xattr_header head;
+		struct posix_acl_xattr_entry entries[3];
+	} list = {
+		{htole32(POSIX_ACL_XATTR_VERSION)},
+		{ACL_ENTRY(ACL_USER_OBJ, ACL_READ | ACL_WRITE), ACL_ENTRY(ACL_GROUP_OBJ, ACL_READ), ACL_ENTRY(ACL_OTHER, ACL_READ)},
+	};
+
+	if (setxattr(folder, "system.posix_acl_default", &list, sizeof list, 0) == 0)
+		return 0;
+	return error_set(error_r, "%s: cannot set a default access control list: %s", folder, strerror(errno));
+}
 
 /* --- leaving ---------------------------------------------------------------------------------------------------- */
 

@@ -14,6 +14,10 @@
 
 enum { HINT_SPOOL_MODE = 01733 };
 
+/* Lets the hub read what is left there whatever umask the hook has, for a script cannot set a mode (Dovecot's is 077):
+ * by an inherited access control list. -1 with error_r: the file system has none. */
+int hint_spool_open_to_all(const char *folder, struct error *error_r);
+
 /* Leaves a line. Never waits; -1 with error_r when the folder is not there or full. */
 int hint_spool_leave(const char *folder, const char *line, size_t length, struct error *error_r);
 

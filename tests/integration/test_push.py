@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """No push is lost and none is early, whatever the moment; hooks that break."""
 
+import json
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from lib.certificates import Certificates
 from lib.dovecot import Dovecot, lua_script
 from lib.mail import SENDER, deliver_lmtp, message
 from lib.phone import INBOX
-from lib.process import Folder, wait_until
+from lib.process import Folder, run, wait_until
 
 DEVICES = 20
 DELIVERIES = 1000
@@ -31,6 +32,13 @@ RECHECK_LATE = {"recheck_s": "3600"}
 UNTOLD = 6
 # The hub's backlog is 4096: all of these wait for it.
 BURST = 4000
+
+
+# While the hub is away: each of the ways of a delivery has its own thread.
+# More events than a transaction may leave in the spool.
+MANY = 20
+AWAY_DEVICES = 6
+AWAY_DELIVERIES = 10
 
 
 class Follower(threading.Thread):
@@ -190,6 +198,147 @@ class Push(unittest.TestCase):
         # none of them was news
         self.assertFalse(held.answered(1))
         deliver_lmtp(self.dovecot.lmtp_port, "u0001", message("news"))
+        self.assertEqual(phone.ping_wait(held)[0], "2")
+
+    def followed(self, users):
+        """Phones that are set up and follow, until the test ends."""
+        followers = [Follower(self.belfry, user, self.seed + n)
+                     for n, user in enumerate(users)]
+        for follower in followers:
+            follower.start()
+        self.addCleanup(self.stop_all, followers)
+        wait_until(lambda: all(f.error or f.inbox for f in followers),
+                   "every phone to be set up", PATIENCE_S)
+        return followers
+
+    def deliver_by_all(self, users, name):
+        """Some mails by LMTP, where the Lua driver tells, and some by
+        belfry-hook around an LDA, at the same time; [(user, subject)]."""
+        delivered, errors = [], []
+
+        def lmtp(user, subject):
+            deliver_lmtp(self.dovecot.lmtp_port, user, message(subject))
+
+        def lda(user, subject):
+            done = self.dovecot.deliver_lda(
+                user, message(subject),
+                wrapper=self.belfry.hook_command(user) + ["--"])
+            if done.returncode != 0:
+                raise AssertionError(done.stderr)
+
+        def deliver(number, way):
+            try:
+                for n in range(AWAY_DELIVERIES):
+                    user = users[(number + n) % len(users)]
+                    subject = "%s %s %d" % (name, way.__name__, n)
+                    way(user, subject)
+                    delivered.append((user, subject))
+            except Exception as error:   # told by the test
+                errors.append(error)
+
+        threads = [threading.Thread(target=deliver, args=pair)
+                   for pair in enumerate((lmtp, lda))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+        return delivered
+
+    def test_no_news_is_lost_while_the_hub_is_away(self):
+        self.start(users=AWAY_DEVICES, hook="yes", connector=RECHECK_LATE)
+        users = ["u%04d" % (n + 1) for n in range(AWAY_DEVICES)]
+        followers = self.followed(users)
+        expected = []
+        for name, end in (("stopped", signal.SIGCONT),
+                          ("killed", signal.SIGKILL),
+                          ("stopped anew", signal.SIGCONT)):
+            wait_until(lambda: self.held() == len(users), "all to wait")
+            hub, = self.belfry.role_pids("hub")
+            told = self.told("hook") + self.told("lua")
+            os.kill(hub, signal.SIGSTOP)
+            try:
+                new = self.deliver_by_all(users, name)
+                time.sleep(1)
+            finally:
+                os.kill(hub, end)
+            expected += new
+            wait_until(lambda: all(
+                f.error or len(f.subjects) >= len(
+                    [user for user, _ in expected if user == f.user])
+                for f in followers), "every phone to have its mail: " + name,
+                PATIENCE_S)
+            for follower in followers:
+                self.assertIsNone(follower.error, follower.user)
+                self.assertEqual(sorted(follower.subjects), sorted(
+                    s for user, s in expected if user == follower.user))
+            if end == signal.SIGCONT:
+                # the driver of each, and belfry-hook of half of them
+                wait_until(lambda: self.told("hook") + self.told("lua") - told
+                           >= len(new) * 3 // 2, "every hint")
+
+    def held(self):
+        return len(json.loads(self.belfry.control("--json", "held"))["held"])
+
+    def fill_backlog(self, user):
+        for _ in range(1 << 16):
+            try:
+                self.tell(user)
+            except BlockingIOError:
+                return
+        self.fail("the backlog has no end")
+
+    def spooled(self):
+        folder = self.folder("belfry", "run", "spool")
+        lines = []
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                lines.append(dict(pair.split("=", 1) for pair in
+                                  file.read().rstrip("\n").split("\t")[1:]))
+        return lines
+
+    def test_what_a_full_backlog_refuses_waits_in_the_spool(self):
+        self.start(users=2, hook="yes", connector=RECHECK_LATE)
+        phone, held = self.parked_phone("u0001")
+        self.assertFalse(held.answered(0.5))
+        hub, = self.belfry.role_pids("hub")
+        os.kill(hub, signal.SIGSTOP)
+        try:
+            self.fill_backlog("u0002")
+            deliver_lmtp(self.dovecot.lmtp_port, "u0001", message("by Lua"))
+            left, = self.spooled()
+            self.assertEqual((left["user"], left["source"], left["mailbox"]),
+                             ("u0001", "lua", "INBOX"))
+            self.assertEqual(len(left["id"]), 16)
+            run(self.belfry.hook_command("u0002"))
+            self.assertEqual(sorted(l["source"] for l in self.spooled()),
+                             ["hook", "lua"])
+        finally:
+            os.kill(hub, signal.SIGCONT)
+        self.assertEqual(phone.ping_wait(held)[0], "2")
+        self.assertIn(left["id"], self.belfry.control("why", "u0001"))
+        wait_until(lambda: not self.spooled(), "the spool to be taken")
+
+    def test_a_transaction_of_many_events_leaves_few_files(self):
+        self.start(users=2, hook="yes", connector=RECHECK_LATE)
+        for number in range(MANY):
+            self.dovecot.append("u0001", message("mail %d" % number))
+        phone, held = self.parked_phone("u0001")
+        self.assertFalse(held.answered(0.5))
+        client = self.dovecot.imap("u0001")
+        client.select("INBOX")
+        hub, = self.belfry.role_pids("hub")
+        os.kill(hub, signal.SIGSTOP)
+        try:
+            self.fill_backlog("u0002")
+            client.store("1:%d" % MANY, "+FLAGS", "(\\Flagged)")
+            left = self.spooled()
+            # the last says: somewhere
+            self.assertEqual(len([l for l in left if "mailbox" in l]), 8)
+            self.assertEqual(len(left), 9)
+        finally:
+            os.kill(hub, signal.SIGCONT)
+            client.logout()
         self.assertEqual(phone.ping_wait(held)[0], "2")
 
     def tell(self, user):

@@ -188,6 +188,30 @@ static void what_we_cannot_open_for_want_of_descriptors_stays(void **state)
 		continue;
 }
 
+/* As a script does, which cannot set a mode. */
+static void what_is_left_can_be_read_whatever_the_umask(void **state)
+{
+	struct room *room = *state;
+	struct stat status;
+	struct error error;
+	char path[128];
+
+	if (hint_spool_open_to_all(room->path, &error) < 0) {
+		print_message("%s\n", error.text);
+		skip();
+	}
+	mode_t mask = umask(077);
+	snprintf(path, sizeof path, "%s/hint-1", room->path);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+	umask(mask);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0644);
+	assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+	close(fd);
+	assert_int_equal(take(room), 1);
+	assert_int_equal(hint_spool_open_to_all("/nonexistent/spool", &error), -1);
+}
+
 static void without_a_folder_leaving_fails_in_words(void **state)
 {
 	struct error error;
@@ -205,6 +229,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_second_name_of_anothers_file_is_not_believed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_full_of_things_does_not_keep_others_waiting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_we_cannot_open_for_want_of_descriptors_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_left_can_be_read_whatever_the_umask, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_a_folder_leaving_fails_in_words, set_up, tear_down),
 	};
 
