@@ -32,7 +32,8 @@ static void status_counters(struct hub *hub, struct buffer *answer)
 		{"rung_nothing", counters.woken_nothing}, {"ended", counters.unparked}, {"expired", counters.expired},
 		{"orphaned", counters.orphaned}, {"checks", counters.checks}, {"said_same", counters.same},
 		{"said_different", counters.different}, {"checks_failed", counters.failed}, {"missed_by_hooks", counters.missed},
-		{"hints_refused", counters.hints_refused}, {"begins", counters.begins}, {"commits", counters.commits},
+		{"hints_refused", counters.hints_refused}, {"spool_taken", counters.spool.taken},
+		{"spool_removed", counters.spool.removed}, {"spool_staying", counters.spool.staying}, {"begins", counters.begins}, {"commits", counters.commits},
 		{"conflicts", counters.conflicts}, {"limits", counters.limits}, {"store_unavailable", counters.unavailable},
 	};
 	buffer_append_string(answer, "table\tcounters\tname\t#value\n");

@@ -16,6 +16,7 @@
 #include "lib/core/error.h"
 #include "lib/model/hint.h"
 #include "lib/model/hint_signed.h"
+#include "lib/model/hint_spool.h"
 #include "lib/net/net.h"
 #include "notify/contract.h"
 
@@ -85,6 +86,7 @@ struct hub_counters {
 	uint64_t checks, same, different, failed; /* Checks sent; collections answered so */
 	uint64_t missed;                /* news that no hint announced */
 	uint64_t hints_refused;         /* not allowed, malformed, or signed wrongly */
+	struct hint_spool_counts spool;
 	uint64_t begins, commits, conflicts, limits, unavailable;
 	struct hub_source_counters sources[HUB_SOURCES_MAX];
 	size_t source_count;

@@ -19,16 +19,19 @@ static void look(struct timer *timer)
 	struct hub_spool *spool = container_of(timer, struct hub_spool, look);
 	struct hint_text text;
 	struct hint hint;
-	int count = 0;
+	struct hub *hub = spool->hooks->hub;
+	int count = 0, taken = 1;
 	uid_t from;
 
-	while (count < HOOK_SPOOL_BATCH && hint_spool_take(spool->spool, &text, &hint, &from) == 1) {
+	while (count < HOOK_SPOOL_BATCH && (taken = hint_spool_take(spool->spool, loop_wall_s(hub->loop), &text, &hint,
+		&from)) == 1) {
 		if (*hint.source == '\0')
 			hint.source = "spool";
 		hub_speaker_says(spool->hooks->speakers, from, &hint);
 		count++;
 	}
-	timer_start(spool->hooks->hub->loop, timer, count == HOOK_SPOOL_BATCH ? LOOK_AGAIN_MS : HOOK_SPOOL_LOOK_MS, look);
+	hub->counters.spool = *hint_spool_counts(spool->spool);
+	timer_start(hub->loop, timer, taken == 0 ? HOOK_SPOOL_LOOK_MS : LOOK_AGAIN_MS, look);
 }
 
 struct hub_spool *hub_spool_start(struct hub_hooks *hooks, struct error *error_r)

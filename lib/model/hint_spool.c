@@ -84,7 +84,15 @@ struct hint_spool {
 	int fd;
 	bool is_in_trouble;   /* and it was said; until a round meets none */
 	bool round_met_trouble;
+	uint64_t round_stays;
+	int64_t complained_s; /* 0: never */
+	struct hint_spool_counts counts;
 };
+
+const struct hint_spool_counts *hint_spool_counts(const struct hint_spool *spool)
+{
+	return &spool->counts;
+}
 
 struct hint_spool *hint_spool_open(const char *path, struct error *error_r)
 {
@@ -151,21 +159,51 @@ static enum taken read_file(int folder, const char *name, struct hint_text *text
 	return taken;
 }
 
+static bool is_removed(int folder, const char *name)
+{
+	return unlinkat(folder, name, 0) == 0 || unlinkat(folder, name, AT_REMOVEDIR) == 0;
+}
+
 /* A folder full of things cannot be removed, but put out of sight. */
-static void drop(int folder, const char *name)
+static void drop(struct hint_spool *spool, const char *name)
 {
 	char hidden[NAME_MAX + 16];
 
-	if (unlinkat(folder, name, 0) == 0 || unlinkat(folder, name, AT_REMOVEDIR) == 0)
+	if (is_removed(spool->fd, name))
 		return;
+	spool->round_stays++;
 	snprintf(hidden, sizeof hidden, ".refused-%.*s", NAME_MAX - 10, name);
-	renameat(folder, name, folder, hidden);
+	renameat(spool->fd, name, spool->fd, hidden);
+}
+
+static void refuse(struct hint_spool *spool, const char *name, int64_t now_s, const char *why)
+{
+	drop(spool, name);
+	spool->counts.removed++;
+	if (spool->complained_s != 0 && now_s < spool->complained_s + HINT_SPOOL_COMPLAIN_S)
+		return;
+	spool->complained_s = now_s;
+	log_warning(LOG_HOOK, "spool file=%s dropped: %s", log_quote(name), why);
+}
+
+/* By the time of its last change, which its owner cannot set. */
+static void look_at_hidden(struct hint_spool *spool, const char *name, int64_t now_s)
+{
+	struct stat status;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || fstatat(spool->fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (now_s >= status.st_ctime + HINT_SPOOL_HIDDEN_S && is_removed(spool->fd, name))
+		spool->counts.removed++;
+	else
+		spool->round_stays++;
 }
 
 /* The file stays. Its round goes on behind it at the next call, so that it cannot keep others waiting. */
 static void note_trouble(struct hint_spool *spool, const char *name, const char *why)
 {
 	spool->round_met_trouble = true;
+	spool->round_stays++;
 	if (!spool->is_in_trouble)
 		log_warning(LOG_HOOK, "spool file=%s cannot be read now and stays: %s", log_quote(name), why);
 	spool->is_in_trouble = true;
@@ -175,32 +213,37 @@ static void round_ends(struct hint_spool *spool)
 {
 	rewinddir(spool->folder);
 	spool->is_in_trouble = spool->round_met_trouble;
+	spool->counts.staying = spool->round_stays;
 	spool->round_met_trouble = false;
+	spool->round_stays = 0;
 }
 
-int hint_spool_take(struct hint_spool *spool, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r)
+int hint_spool_take(struct hint_spool *spool, int64_t now_s, struct hint_text *text_r, struct hint *hint_r, uid_t *from_r)
 {
 	struct error error;
 	const struct dirent *entry;
 
-	for (int dropped = 0; dropped < HINT_SPOOL_BATCH;) {
+	for (int looked = 0; looked < HINT_SPOOL_BATCH; looked++) {
 		entry = readdir(spool->folder);
 		if (entry == NULL) {
 			round_ends(spool);
 			return 0;
 		}
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.') {
+			look_at_hidden(spool, entry->d_name, now_s);
 			continue;
+		}
 		enum taken taken = read_file(spool->fd, entry->d_name, text_r, hint_r, from_r, &error);
 		if (taken == TAKEN_TROUBLE) {
 			note_trouble(spool, entry->d_name, error.text);
 			return 0;
 		}
-		drop(spool->fd, entry->d_name);
-		if (taken == TAKEN)
+		if (taken == TAKEN) {
+			drop(spool, entry->d_name);
+			spool->counts.taken++;
 			return 1;
-		log_warning(LOG_HOOK, "spool file=%s dropped: %s", log_quote(entry->d_name), error.text);
-		dropped++;
+		}
+		refuse(spool, entry->d_name, now_s, error.text);
 	}
-	return 0;
+	return -1;
 }

@@ -55,18 +55,23 @@ static int tear_down(void **state)
 	return rmdir(room->path);
 }
 
-static int take(struct room *room)
+static int take_at(struct room *room, int64_t now_s)
 {
 	struct hint_text text;
 	struct hint hint;
 	uid_t from = (uid_t)-1;
 
-	int taken = hint_spool_take(room->spool, &text, &hint, &from);
+	int taken = hint_spool_take(room->spool, now_s, &text, &hint, &from);
 	if (taken == 1) {
 		assert_string_equal(hint.user, "alice@example.org");
 		assert_int_equal(from, getuid());
 	}
 	return taken;
+}
+
+static int take(struct room *room)
+{
+	return take_at(room, 1);
 }
 
 static void what_was_left_is_taken_once(void **state)
@@ -111,9 +116,15 @@ static void what_is_no_hint_is_thrown_out(void **state)
 	snprintf(path, sizeof path, "%s/hint-link", room->path);
 	assert_int_equal(symlink("/etc/hostname", path), 0);
 	assert_int_equal(take(room), 0);
-	assert_int_equal(room->warnings, 6);
+	assert_int_equal(hint_spool_counts(room->spool)->removed, 6);
+	assert_int_equal(room->warnings, 1);
 	assert_int_equal(take(room), 0);
-	assert_int_equal(room->warnings, 6);
+	put(room, "hint-empty", "", 0);
+	assert_int_equal(take(room), 0);
+	assert_int_equal(room->warnings, 1);
+	put(room, "hint-empty", "", 0);
+	assert_int_equal(take_at(room, 1 + HINT_SPOOL_COMPLAIN_S), 0);
+	assert_int_equal(room->warnings, 2);
 }
 
 static void a_second_name_of_anothers_file_is_not_believed(void **state)
@@ -212,6 +223,52 @@ static void what_is_left_can_be_read_whatever_the_umask(void **state)
 	assert_int_equal(hint_spool_open_to_all("/nonexistent/spool", &error), -1);
 }
 
+static void what_is_hidden_goes_when_it_is_old(void **state)
+{
+	struct room *room = *state;
+	struct stat status;
+	char path[128], inner[160];
+
+	put(room, ".lua-1", line, strlen(line));
+	snprintf(path, sizeof path, "%s/.folder", room->path);
+	assert_int_equal(mkdir(path, 0777), 0);
+	snprintf(path, sizeof path, "%s/.refused-full", room->path);
+	snprintf(inner, sizeof inner, "%s/x", path);
+	assert_int_equal(mkdir(path, 0777), 0);
+	assert_int_equal(mkdir(inner, 0777), 0);
+	assert_int_equal(stat(path, &status), 0);
+	int64_t now_s = status.st_ctime;
+	assert_int_equal(take_at(room, now_s), 0);
+	assert_int_equal(hint_spool_counts(room->spool)->staying, 3);
+	assert_int_equal(take_at(room, now_s + 2 * HINT_SPOOL_HIDDEN_S), 0);
+	assert_int_equal(hint_spool_counts(room->spool)->removed, 2);
+	assert_int_equal(hint_spool_counts(room->spool)->staying, 1);
+	assert_int_equal(rmdir(inner), 0);
+	assert_int_equal(take_at(room, now_s + 3 * HINT_SPOOL_HIDDEN_S), 0);
+	assert_int_equal(take_at(room, now_s + 3 * HINT_SPOOL_HIDDEN_S), 0);
+	assert_int_equal(hint_spool_counts(room->spool)->staying, 0);
+	assert_int_equal(room->warnings, 0);
+}
+
+static void many_names_are_looked_at_in_several_calls(void **state)
+{
+	struct room *room = *state;
+	char name[32];
+	int calls = 0;
+
+	for (int i = 0; i < 2 * HINT_SPOOL_BATCH; i++) {
+		snprintf(name, sizeof name, ".%d", i);
+		put(room, name, line, strlen(line));
+	}
+	assert_int_equal(hint_spool_leave(room->path, line, strlen(line), NULL), 0);
+	for (int taken = -1; taken != 0; calls++)
+		taken = take(room);
+	assert_in_range(calls, 3, 5);
+	assert_int_equal(hint_spool_counts(room->spool)->taken, 1);
+	while (take_at(room, INT64_C(1) << 40) != 0)
+		continue;
+}
+
 static void without_a_folder_leaving_fails_in_words(void **state)
 {
 	struct error error;
@@ -230,6 +287,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_folder_full_of_things_does_not_keep_others_waiting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_we_cannot_open_for_want_of_descriptors_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_left_can_be_read_whatever_the_umask, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_hidden_goes_when_it_is_old, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(many_names_are_looked_at_in_several_calls, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_a_folder_leaving_fails_in_words, set_up, tear_down),
 	};
 
