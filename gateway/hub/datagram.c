@@ -90,8 +90,10 @@ void hub_datagrams_take(struct hub_datagrams *datagrams, const void *bytes, size
 		refuse(datagrams, &datagrams->senders_complained_s, from, user, "its sender does not serve this user");
 		return;
 	}
-	if (is_seen(datagrams, &signature))
-		return; /* the network, or somebody who listened, brought it again */
+	if (is_seen(datagrams, &signature)) { /* the network, or somebody who listened, brought it again */
+		refuse(datagrams, &datagrams->strangers_complained_s, from, user, "it has come before");
+		return;
+	}
 	snprintf(source, sizeof source, "udp:%s", signature.sender);
 	hint.source = source;
 	hub_route_hint(hub, user, &hint);

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The main job: a delivered mail answers the held Ping, and Sync brings it."""
 
+import hashlib
+import hmac
+import os
+import secrets
+import socket
 import threading
+import time
 import unittest
 
 from lib.belfry import Belfry
@@ -9,8 +15,9 @@ from lib.certificates import Certificates
 from lib.dovecot import Dovecot, lua_script
 from lib.mail import deliver_lmtp, message
 from lib.phone import INBOX
-from lib.postfix import LOCAL_DOMAIN, Postfix, SystemUser
-from lib.process import Folder
+from lib.postfix import DOMAIN, LOCAL_DOMAIN, Postfix, SystemUser
+from lib.process import Folder, free_port, run, wait_until
+from lib.recipes import HOOK, LDA, recipe
 
 # Long enough for what could wake a Ping wrongly: an event by hook or IDLE
 # (500 ms in Dovecot), and the hub's last repeated question after 5 s.
@@ -65,6 +72,16 @@ class Bell(unittest.TestCase):
         phone = self.belfry.phone(user, **arguments).set_up()
         phone.sync_all(phone.folder(INBOX))
         return phone
+
+    @classmethod
+    def as_here(cls):
+        """What of a recipe is otherwise here: {text of the recipe: text}."""
+        return {HOOK: "%s -s %s" % (cls.belfry.hook_program,
+                                    cls.belfry.hook_socket),
+                LDA: "%s -c %s" % (cls.dovecot.lda, cls.dovecot.config)}
+
+    def refused(self):
+        return self.belfry.counters()["hints_refused"]
 
     def deliver(self, subject, user=None):
         raise NotImplementedError
@@ -162,10 +179,10 @@ class PostfixPipe(Common, Bell):
 
     @classmethod
     def set_up_class(cls):
-        lda = [cls.dovecot.lda, "-c", cls.dovecot.config, "-f", "${sender}",
-               "-d", "${user}"]
-        cls.postfix = Postfix(cls.folder, pipe=cls.belfry.hook_command(
-            "${recipient}", *lda))
+        cls.postfix = Postfix(
+            cls.folder, main=recipe("postfix-pipe-main", {}),
+            master=recipe("postfix-pipe-master", dict(
+                cls.as_here(), **{"user=vmail:vmail": "user=nobody"})))
         cls.addClassCleanup(cls.postfix.stop)
         cls.postfix.start()
 
@@ -173,6 +190,11 @@ class PostfixPipe(Common, Bell):
         queue_id = self.postfix.send(user or self.user, message(subject))
         (_, status), = self.postfix.wait_results(queue_id)
         self.assertEqual(status, "sent", self.postfix.log())
+
+    def test_an_extension_of_the_address_is_not_the_user(self):
+        held = self.held_ping()
+        self.deliver("extended", self.user + "+shop")
+        self.assert_rings(held, ["extended"])
 
 
 class PostfixPipeSingle(PostfixPipe):
@@ -189,16 +211,19 @@ class PostfixMailboxCommand(Bell):
 
     @classmethod
     def set_up_class(cls):
-        cls.account = SystemUser(cls.folder)
-        cls.addClassCleanup(cls.account.remove)
-        cls.dovecot.add_user(cls.account.name, cls.account.uid,
-                             cls.account.gid, cls.account.home)
-        command = cls.belfry.hook_command(
-            '"$USER"', cls.dovecot.lda, "-c", cls.dovecot.config, "-d",
-            '"$USER"')
-        cls.postfix = Postfix(cls.folder, mailbox_command=" ".join(command))
+        cls.account, cls.stranger = (cls.add_account() for _ in range(2))
+        cls.postfix = Postfix(cls.folder, main=recipe(
+            "postfix-mailbox-command", cls.as_here()))
         cls.addClassCleanup(cls.postfix.stop)
         cls.postfix.start()
+
+    @classmethod
+    def add_account(cls):
+        account = SystemUser(cls.folder)
+        cls.addClassCleanup(account.remove)
+        cls.dovecot.add_user(account.name, account.uid, account.gid,
+                             account.home)
+        return account
 
     def test_a_delivered_mail_answers_the_ping_and_sync_has_it(self):
         phone = self.ready_phone(self.account.name)
@@ -208,6 +233,114 @@ class PostfixMailboxCommand(Bell):
         self.assertEqual(self.postfix.wait_results(queue_id),
                          [(address, "sent")], self.postfix.log())
         self.assert_rings(held, ["local"], phone)
+
+    def tell_as(self, account, user):
+        run(self.belfry.hook_command(user),
+            account=(account.uid, account.gid))
+
+    def test_a_user_of_the_system_tells_of_his_own_mail_only(self):
+        phone = self.ready_phone(self.account.name, device_id="OWN1")
+        held = self.held_ping(phone)
+        self.dovecot.deliver_lda(self.account.name, message("untold"))
+        told = self.belfry.sources().get("own", {"told": 0})["told"]
+        refused = self.refused()
+        self.tell_as(self.stranger, self.account.name)
+        self.tell_as(self.stranger, "alice")
+        wait_until(lambda: self.refused() == refused + 2, "two refusals")
+        self.assert_held(held, self.HELD_S)
+        self.tell_as(self.account, self.account.name)
+        self.assert_rings(held, ["untold"], phone)
+        self.assertEqual(self.belfry.sources()["own"]["told"], told + 1)
+
+
+class DovecotLda(Common, Bell):
+    """dovecot-lda with belfry-hook in front, run by whoever delivers."""
+
+    BELFRY = {"hook": "yes"}
+
+    def deliver(self, subject, user=None):
+        self.deliver_by(recipe("dovecot-lda", self.as_here()), subject, user)
+
+    def deliver_by(self, line, subject, user=None):
+        user = user or self.user
+        account = self.dovecot.accounts[user]
+        run(["sh", "-c", line], input=message(subject).as_string(),
+            account=(account["uid"], account["gid"]),
+            env={"PATH": os.environ["PATH"], "USER": user,
+                 "HOME": account["home"]})
+
+
+class Udp(DovecotLda):
+    """The same on another machine, of which Belfry hears by UDP."""
+
+    BELFRY_UDP, NAME = "192.0.2.10:4190", "mx1"
+
+    @classmethod
+    def dovecot_arguments(cls):
+        # the configuration of Belfry is made next
+        cls.port = free_port()
+        cls.own = {cls.BELFRY_UDP: "127.0.0.1:%d" % cls.port}
+        line = recipe("udp-key-file", {})
+        cls.key = bytes.fromhex(line.split()[1])
+        # of this test only: who delivers reads it, too
+        cls.key_file = cls.folder.write("hook.key", line, mode=0o644)
+        cls.own["/etc/belfry/hook.key"] = cls.key_file
+        cls.BELFRY = {"hook": "yes", "hook_section": recipe(
+            "udp-belfry-conf", cls.own)}
+        return cls.DOVECOT
+
+    def command(self, key_file=None):
+        words = dict(self.as_here(), **self.own)
+        words[HOOK] = self.belfry.hook_program
+        if key_file:
+            words["/etc/belfry/hook.key"] = key_file
+        return recipe("udp-hook", words)
+
+    def deliver(self, subject, user=None):
+        self.deliver_by(self.command(), subject, user)
+
+    def told(self):
+        return self.belfry.sources().get("udp:mx1", {"told": 0})["told"]
+
+    def datagram(self, key=None, ago_s=0, domain=DOMAIN):
+        """As lib/model/hint_signed.h has it."""
+        hint = "BELFRY1\tuser=%s@%s\tevent=MessageNew\n" % (self.user, domain)
+        body = "\t".join(["%d" % (time.time() - ago_s), secrets.token_hex(8),
+                          self.NAME, hint]).encode()
+        mac = hmac.new(key or self.key, body, hashlib.sha256).hexdigest()
+        return b"BELFRYU1\t%s\t%s" % (mac.encode(), body)
+
+    def send(self, datagram):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(datagram, ("127.0.0.1", self.port))
+
+    def assert_refused(self, send):
+        """Counted, and nobody heard of it."""
+        refused, told = self.refused(), self.told()
+        send()
+        wait_until(lambda: self.refused() == refused + 1, "a refusal")
+        self.assertEqual(self.told(), told)
+
+    def test_what_is_signed_wrongly_or_too_old_or_again_is_refused(self):
+        held = self.held_ping()
+        self.dovecot.deliver_lda(self.user, message("untold"))
+        wrong = self.folder.write("wrong.key", "%s %s %s\n" % (
+            self.NAME, secrets.token_hex(32), DOMAIN), mode=0o644)
+        self.assert_refused(lambda: self.deliver_by(self.command(wrong),
+                                                    "untold either"))
+        self.assert_refused(lambda: self.send(
+            self.datagram(secrets.token_bytes(32))))
+        self.assert_refused(lambda: self.send(self.datagram(ago_s=120)))
+        self.assert_refused(lambda: self.send(self.datagram(ago_s=-120)))
+        # a domain that this machine does not serve
+        self.assert_refused(lambda: self.send(
+            self.datagram(domain="example.net")))
+        self.assert_held(held, self.HELD_S)
+        once, told = self.datagram(), self.told()
+        self.send(once)
+        self.assert_rings(held, ["untold either", "untold"])
+        self.assertEqual(self.told(), told + 1)
+        self.assert_refused(lambda: self.send(once))
 
 
 class Lmtp(Bell):
@@ -281,6 +414,29 @@ class Lua(Common, Lmtp):
         self.deliver("proven")
         self.assert_rings(held, ["proven"])
         self.assertGreater(self.belfry.sources()["lua"]["proven"], 0)
+
+
+class PostfixLmtp(Common, Bell):
+    """Postfix hands over to Dovecot, whose driver tells."""
+
+    BELFRY = {"hook": "yes"}
+
+    @classmethod
+    def dovecot_arguments(cls):
+        return dict(cls.DOVECOT, lua=lua_script(
+            cls.folder, cls.folder("belfry", "run", "hook.sock")))
+
+    @classmethod
+    def set_up_class(cls):
+        cls.postfix = Postfix(cls.folder, main=recipe("postfix-lmtp", {
+            "unix:private/dovecot-lmtp": "unix:" + cls.dovecot.lmtp_socket}))
+        cls.addClassCleanup(cls.postfix.stop)
+        cls.postfix.start()
+
+    def deliver(self, subject, user=None):
+        queue_id = self.postfix.send(user or self.user, message(subject))
+        (_, status), = self.postfix.wait_results(queue_id)
+        self.assertEqual(status, "sent", self.postfix.log())
 
 
 class Together(Lua):

@@ -11,6 +11,7 @@ import unittest
 
 from lib.belfry import need_built
 from lib.process import Folder
+from lib.recipes import HOOK, RECIPES, recipe
 
 
 class Hook(unittest.TestCase):
@@ -93,6 +94,22 @@ class Hook(unittest.TestCase):
             self.assertTrue(file.read().startswith(b"BELFRY1\t"))
             mode = os.fstat(file.fileno()).st_mode
         self.assertEqual(stat.S_IMODE(mode) & 0o022, 0)
+
+    def test_the_recipe_of_the_spool_leaves_a_file_there(self):
+        spool = self.folder.make("elsewhere", mode=0o1733)
+        line = recipe("spool", {
+            HOOK: self.program, "/run/belfry/hook.sock": self.path,
+            "/run/belfry/spool": spool})
+        subprocess.run(["sh", "-c", line], check=True)
+        self.assertEqual(len(os.listdir(spool)), 1)
+
+    def test_the_other_manuals_say_what_the_recipes_say(self):
+        top = os.path.join(os.path.dirname(RECIPES), "..")
+        command = recipe("postfix-mailbox-command", {}).split()
+        for name in ("doc/install.md", "doc/belfry-hook.1"):
+            with open(os.path.join(top, name), encoding="utf-8") as file:
+                self.assertIn(" ".join(command),
+                              " ".join(file.read().split()), name)
 
     def test_a_hub_that_takes_nothing_does_not_hold_the_delivery(self):
         hub = socket.socket(socket.AF_UNIX)

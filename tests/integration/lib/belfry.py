@@ -57,12 +57,14 @@ class Belfry:
     """single: belfryd -s, all roles in one process.
     watch_as: "master", "session" or "none"; hook: "auto", "yes" or "no".
     connector: further values of its section, as libconfuse text.
-    hook_users: who may tell of everybody's mail.
+    hook_users: who may tell of everybody's mail; hook_section: all of that
+    section instead.
     sections: text appended to the configuration; top: values on top."""
 
     def __init__(self, folder, dovecot, certificates, single=False,
                  watch_as="master", hook="auto", connector=None,
-                 hook_users=("root", "nobody"), sections="", **top):
+                 hook_users=("root", "nobody"), hook_section=None, sections="",
+                 **top):
         need_root()
         self.folder, self.dovecot = folder, dovecot
         self.certificates, self.single = certificates, single
@@ -86,11 +88,12 @@ class Belfry:
             values["master_password_file"] = '"%s"' % folder.write(
                 "master.password", MASTER_PASSWORD + "\n", mode=0o600)
         values.update(connector or {})
-        trusted = ", ".join('"%s"' % user for user in hook_users)
+        if hook_section is None:
+            hook_section = "hook {\n    trusted_users = {%s}\n}\n" % ", ".join(
+                '"%s"' % user for user in hook_users)
         self.config = folder.write("belfry.conf", configuration(
             folder, self.port, certificates.good, values,
-            "hook {\n    trusted_users = {%s}\n}\n%s" % (trusted, sections),
-            **top), mode=0o600)
+            hook_section + sections, **top), mode=0o600)
         self.hook_socket = folder("belfry", "run", "hook.sock")
         self.control_socket = folder("belfry", "run", "control.sock")
         self.process = None
@@ -148,6 +151,10 @@ class Belfry:
         """What the hub counts of each source of news, as a dict of dicts."""
         answer = json.loads(self.control("--json", "status"))
         return {row["name"]: row for row in answer["sources"]}
+
+    def counters(self):
+        answer = json.loads(self.control("--json", "status"))
+        return {row["name"]: row["value"] for row in answer["counters"]}
 
     # the delivery path
 

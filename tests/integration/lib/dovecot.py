@@ -12,6 +12,7 @@ import time
 
 from lib.process import (Process, free_port, need_program, need_root,
                          port_answers, run)
+from lib.recipes import recipe
 
 MASTER_USER, MASTER_PASSWORD = "belfry-master", "master secret"
 # What 2.3.19 announces after login, for masking single capabilities.
@@ -23,7 +24,6 @@ CAPABILITIES = """IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT
     STATUS=SIZE SAVEDATE LITERAL+ NOTIFY SPECIAL-USE""".split()
 LUA_SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "../../../mda-hook/dovecot/belfry.lua")
-LUA_PLUGINS = "mail_lua notify push_notification push_notification_lua"
 
 _CONFIG = """
 base_dir = {dir}/run
@@ -128,18 +128,7 @@ service lmtp {{
     mode = 0666
   }}
 }}
-protocol lmtp {{
-  mail_plugins = {delivery_plugins}
-}}
-protocol lda {{
-  mail_plugins = {delivery_plugins}
-}}
-protocol imap {{
-  mail_plugins = {imap_plugins}
-}}
-plugin {{
-{plugin}
-}}
+{lua}
 {extra}
 """
 
@@ -224,10 +213,8 @@ class Dovecot:
 
     def write_config(self):
         """Write the configuration; the server reads it at start."""
-        plugin = ("  push_notification_driver = lua:file=%s" % self.lua
-                  if self.lua else "")
-        plugins = "$mail_plugins " + LUA_PLUGINS if self.lua \
-            else "$mail_plugins"
+        lua = recipe("dovecot-lua", {"/usr/share/belfry/belfry.lua": self.lua}
+                     ) if self.lua else ""
         announced = [c for c in CAPABILITIES if c not in self.mask]
         self.folder.write("dovecot.conf", _CONFIG.format(
             dir=self.folder.path, failure_delay_s=self.failure_delay_s,
@@ -238,8 +225,7 @@ class Dovecot:
             hibernate="imap_hibernate_timeout = %d s" % self.hibernate_s
             if self.hibernate_s is not None else "",
             imap_port=self.imap_port, imaps_port=self.imaps_port,
-            lmtp_port=self.lmtp_port, delivery_plugins=plugins,
-            imap_plugins=plugins, plugin=plugin, extra=self.extra))
+            lmtp_port=self.lmtp_port, lua=lua, extra=self.extra))
 
     def start(self):
         self.process = Process([self.program, "-F", "-c", self.config],

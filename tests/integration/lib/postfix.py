@@ -37,9 +37,8 @@ biff = no
 recipient_delimiter = +
 virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = static:any
-virtual_transport = {transport}
-belfrypipe_destination_recipient_limit = 1
-mailbox_command = {mailbox_command}
+{transport}
+{main}
 # a deferred mail is tried again soon enough for a test
 minimal_backoff_time = 2s
 maximal_backoff_time = 4s
@@ -70,8 +69,12 @@ lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
-belfrypipe unix - n n - - pipe
-  flags=DRhu user={pipe_user} argv={pipe_command}
+{master}"""
+
+_PIPE = """virtual_transport = belfrypipe
+belfrypipe_destination_recipient_limit = 1"""
+_PIPE_MASTER = """belfrypipe unix - n n - - pipe
+  flags=DRhu user=nobody argv=%s
 """
 
 
@@ -94,12 +97,13 @@ class SystemUser:
 
 class Postfix:
     """pipe: argv (a list, Postfix macros allowed) of the pipe(8) transport.
-    transport: "pipe", or what virtual_transport is to be
+    transport: what virtual_transport is to be instead
     ("lmtp:unix:/path", "lmtp:inet:127.0.0.1:24").
-    mailbox_command: a command line for system users."""
+    mailbox_command: a command line for system users.
+    main, master: lines of main.cf and master.cf, which may have all that."""
 
-    def __init__(self, folder, pipe=("/bin/false",), pipe_user="nobody",
-                 transport="pipe", mailbox_command="", extra=""):
+    def __init__(self, folder, pipe=None, transport=None, mailbox_command=None,
+                 main="", master=""):
         need_root()
         self.postfix = need_program("postfix")
         self.postqueue = need_program("postqueue")
@@ -112,10 +116,13 @@ class Postfix:
         folder.make("postfix-data", owner=(owner.pw_uid, owner.pw_gid))
         folder.write("postfix/main.cf", _MAIN.format(
             dir=folder.path, domain=DOMAIN, local_domain=LOCAL_DOMAIN,
-            transport="belfrypipe:" if transport == "pipe" else transport,
-            mailbox_command=mailbox_command) + extra)
+            transport=_PIPE if pipe else "virtual_transport = " + transport
+            if transport else "",
+            main=("mailbox_command = %s\n" % mailbox_command
+                  if mailbox_command else "") + main))
         folder.write("postfix/master.cf", _MASTER.format(
-            port=self.port, pipe_user=pipe_user, pipe_command=" ".join(pipe)))
+            port=self.port, master=master + (_PIPE_MASTER % " ".join(pipe)
+                                             if pipe else "")))
         self.process = None
 
     def start(self):

@@ -381,6 +381,7 @@ static void a_datagram_is_taken_once_if_its_sender_may(void **state)
 	loop_settle(try.loop);
 	assert_non_null(try_woken(&front, 0));
 	assert_int_equal(source("udp:mx1")->told, 1);
+	assert_int_equal(counted().hints_refused, 4);
 	end();
 	hint_keys_free(&keys);
 	hint_keys_free(&others);
