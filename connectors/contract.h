@@ -25,6 +25,8 @@
  * MUST answer with UNSUPPORTED. One slow request MUST NOT hold up those of other users. Queues are bounded: over the
  * bound LIMIT or UNAVAILABLE, at once. A request that takes longer than timeout_s is answered UNAVAILABLE.
  * When a client's connection ends its requests are void; handles and watches outlive it.
+ * main is a client, too. It sends Requests with an id and no body, each alive_s of belfry.conf(5), and kills a daemon
+ * that leaves several in a row without any answer: the answer (UNSUPPORTED) MUST NOT wait for the backend.
  *
  * --- login ---
  * Login MUST ask the backend, or a memory of an earlier answer no older than CONNECTOR_LOGIN_TTL_S. A refusal of the

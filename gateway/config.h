@@ -72,6 +72,7 @@ struct config {
 	char *state_dir, *run_dir;
 	unsigned fronts;
 	unsigned max_connections;   /* of one front */
+	unsigned alive_s;           /* how often each process is asked whether it lives; 0: never */
 	struct config_user user_front, user_hub, user_connector;
 	char *default_domain;       /* lower case; NULL: none */
 	struct config_hook hook;

@@ -24,7 +24,7 @@ void places_free(struct places **, bool unbind);
 
 /* Which places a role listens at; it may connect to all that have a path. */
 enum { PLACES_HUB = 1, PLACES_FRONT = 2 };
-/* Hands the descriptors of these roles over to the net (they are -1 here from then on), and all paths. */
+/* Hands the descriptors of these roles over to the net (they are -1 here from then on), and all paths; 0: those only. */
 void places_give(struct places *, struct net *, unsigned roles);
 
 /* run_dir/spool, in a buffer of the caller's. */

@@ -70,7 +70,6 @@ static void received(struct link *link, const uint8_t *body, size_t length, int 
 	struct role *role = owner;
 	Belfry__Role__Rein *rein = belfry__role__rein__unpack(NULL, length, body);
 
-	(void)link;
 	if (fd >= 0)
 		close(fd);
 	if (rein == NULL)
@@ -83,6 +82,8 @@ static void received(struct link *link, const uint8_t *body, size_t length, int 
 		drain(role, rein->drain->over_s);
 	} else if (rein->body_case == BELFRY__ROLE__REIN__BODY_TRACE) {
 		trace(rein->trace);
+	} else if (rein->body_case == BELFRY__ROLE__REIN__BODY_ALIVE) {
+		link_send(link, &rein->base, -1);
 	}
 	belfry__role__rein__free_unpacked(rein, NULL);
 }

@@ -57,16 +57,20 @@ static void start(struct child *child)
 	}
 	if (child->kind == CHILD_FRONT)
 		certificates_send(child->supervisor->certificates, child->rein);
+	child_pulse_start(child);
 }
 
+/* Whatever it is: main unpacks nothing that others say. */
 static void rein_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
 {
+	struct child *child = owner;
+
 	(void)link;
 	(void)body;
 	(void)length;
-	(void)owner;
 	if (fd >= 0)
 		close(fd);
+	pulse_answered(&child->pulse);
 }
 
 /* SIGCHLD says more. */
@@ -162,6 +166,7 @@ static void stop(struct supervisor *supervisor)
 	log_info(LOG_MAIN, "stopping");
 	for (size_t i = 0; i < supervisor->child_count; i++) {
 		timer_stop(supervisor->loop, &supervisor->children[i].restart);
+		pulse_stop(&supervisor->children[i].pulse);
 		if (supervisor->children[i].kind == CHILD_FRONT)
 			drain(&supervisor->children[i]);
 	}
@@ -186,6 +191,7 @@ static void died(struct child *child, int status)
 	bool is_misconfigured = WIFEXITED(status) && WEXITSTATUS(status) == CONNECTOR_EXIT_CONFIG;
 
 	child->pid = 0;
+	pulse_stop(&child->pulse);
 	link_close(&child->rein);
 	if (supervisor->is_stopping)
 		return;
@@ -297,6 +303,7 @@ static void free_all(struct supervisor *supervisor)
 	for (size_t i = supervisor->child_count; i-- > 0;) {
 		struct child *child = &supervisor->children[i];
 		timer_stop(supervisor->loop, &child->restart);
+		pulse_stop(&child->pulse);
 		link_close(&child->rein);
 		role_free(&child->role);
 	}
@@ -316,10 +323,10 @@ int supervisor_run(const struct role_settings *settings, struct places *places, 
 	struct error error;
 	int status = 0;
 
-	if (single) {
-		supervisor.net = net_create(supervisor.loop);
+	supervisor.net = net_create(supervisor.loop);
+	places_give(places, supervisor.net, 0);
+	if (single)
 		privilege_become(settings->config->user_hub.uid, settings->config->user_hub.gid);
-	}
 	supervisor.signals = signals_open(supervisor.loop, signalled, &supervisor);
 	supervisor.certificates = certificates_open(supervisor.loop, settings->config, certificates_are_new, &supervisor,
 		&error);

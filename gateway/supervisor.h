@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Main's work once everything is bound: starts the hub, the connectors and the fronts, starts again what dies, hands
- * out certificates, and ends all of them in order.
+ * Main's work once everything is bound: starts the hub, the connectors and the fronts, starts again what dies, kills
+ * what hangs so that it is started again, hands out certificates, and ends all of them in order.
  */
 #ifndef BELFRY_GATEWAY_SUPERVISOR_H
 #define BELFRY_GATEWAY_SUPERVISOR_H

@@ -81,7 +81,7 @@ static void a_short_file_gives_the_defaults(void **state)
 	assert_int_equal(config->listen.count, 1);
 	assert_string_equal(config->listen.items[0], "443");
 	assert_int_equal(config->listen_plain.count, 0);
-	assert_true(config->fronts == 2 && config->max_connections == 15000);
+	assert_true(config->fronts == 2 && config->max_connections == 15000 && config->alive_s == 10);
 	assert_null(config->default_domain);
 	assert_int_equal(config->hook.mode, 0666);
 	assert_null(config->hook.udp);
@@ -104,6 +104,7 @@ static void every_value_arrives_where_it_belongs(void **state)
 	struct room *room = *state;
 	char *text = mem_printf(USERS "listen = {\"127.0.0.1:8443\", \"[::1]:8443\"}\nlisten_plain = {\"127.0.0.1:8080\"}\n"
 		"certificate = \"/c\"\nkey = \"/k\"\nstate_dir = \"/s\"\nrun_dir = \"/r\"\nfronts = 3\nmax_connections = 7\n"
+		"alive_s = 0\n"
 		"default_domain = \"Example.ORG\"\n"
 		"hook {\n mode = 0660\n trusted_users = {\"root\", \"#61009\"}\n rate = 5\n}\n"
 		"connector \"one\" {\n program = \"/p\"\n domains = {\"Example.org\"}\n login = \"full\"\n host = \"mail.example\"\n"
@@ -122,7 +123,7 @@ static void every_value_arrives_where_it_belongs(void **state)
 		fail_msg("%s", buffer_string(&room->said));
 	assert_string_equal(config->listen.items[1], "[::1]:8443");
 	assert_string_equal(config->default_domain, "example.org");
-	assert_true(config->fronts == 3 && config->max_connections == 7);
+	assert_true(config->fronts == 3 && config->max_connections == 7 && config->alive_s == 0);
 	assert_true(config->hook.mode == 0660 && config->hook.rate == 5 && config->hook.trusted_count == 2);
 	assert_true(config->hook.trusted[0] == 0 && config->hook.trusted[1] == 61009);
 	const struct config_connector *one = &config->connectors[0], *two = &config->connectors[1];
@@ -283,6 +284,7 @@ static void the_example_is_right_and_holds_the_defaults(void **state)
 	assert_memory_equal(&example->activesync, &defaults->activesync, sizeof example->activesync);
 	assert_memory_equal(&example->policy, &defaults->policy, sizeof example->policy);
 	assert_true(example->fronts == defaults->fronts && example->max_connections == defaults->max_connections);
+	assert_int_equal(example->alive_s, defaults->alive_s);
 	assert_true(example->hook.mode == defaults->hook.mode && example->hook.rate == defaults->hook.rate);
 	assert_int_equal(example->hook.trusted_users.count, defaults->hook.trusted_users.count);
 	struct buffer one = BUFFER_EMPTY, other = BUFFER_EMPTY;
