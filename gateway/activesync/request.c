@@ -13,6 +13,7 @@
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/policy.h"
+#include "gateway/service/access.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
@@ -35,12 +36,57 @@ static void connector_came(const Belfry__Connector__Response *response, int fd, 
 	request->answered(response, fd, is_last, request);
 }
 
-void request_ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
+static bool may_act(const struct request *request, enum action action, const char *user, const char *collection,
+	uint64_t item)
 {
+	const struct principal principal = {request->user, request->device};
+
+	return principal_may(&principal, action, &(struct object){.user = user, .collection = collection, .item = item});
+}
+
+static bool may_fetch(const struct request *request, const Belfry__Connector__Fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->n_ids; i++)
+		if (!may_act(request, ACTION_READ, request->user, fetch->collection, fetch->ids[i]))
+			return false;
+	return true;
+}
+
+static bool may_apply(const struct request *request, const Belfry__Connector__Apply *apply)
+{
+	for (size_t i = 0; i < apply->n_operations; i++)
+		if (!may_act(request, ACTION_CHANGE, request->user, apply->collection, apply->operations[i]->id))
+			return false;
+	return true;
+}
+
+/* Whatever is asked of the connector goes through here, each item of it. The handle is the user's: so are the objects. */
+static bool may_ask(const struct request *request, const Belfry__Connector__Request *question)
+{
+	switch (question->body_case) {
+	case BELFRY__CONNECTOR__REQUEST__BODY_LOGIN:
+		return may_act(request, ACTION_LOG_IN, question->login->user, NULL, 0);
+	case BELFRY__CONNECTOR__REQUEST__BODY_LIST: return may_act(request, ACTION_READ, request->user, NULL, 0);
+	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY:
+		return may_act(request, ACTION_READ, request->user, question->survey->collection, 0);
+	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: return may_fetch(request, question->fetch);
+	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: return may_apply(request, question->apply);
+	default: return false; /* the watch half is the hub's */
+	}
+}
+
+bool request_ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
+{
+	if (!may_ask(request, question)) {
+		log_error(LOG_ACTIVESYNC, "user=%s device=%s may not ask that", log_quote(request->user), log_quote(request->device));
+		request_answer_http(request, 403, "this is not yours");
+		return false;
+	}
 	question->handle = request->handle;
 	request->answered = answered;
 	request->connector_call = connector_ask(request->engine->host.connectors, request->instance, question,
 		connector_came, request);
+	return true;
 }
 
 const Belfry__Role__Record *request_record(const struct request *request, const char *key)
@@ -302,8 +348,8 @@ static void log_in(struct request *request)
 	login.device = (char *)request->device;
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_LOGIN;
 	question.login = &login;
-	request_ask(request, &question, logged_in);
-	mem_wipe((char *)request->password, strlen(request->password));
+	if (request_ask(request, &question, logged_in))
+		mem_wipe((char *)request->password, strlen(request->password));
 }
 
 /* --- the header ------------------------------------------------------------------------------------------------ */

@@ -103,8 +103,8 @@ void request_read(struct request *, char **keys, size_t count, void (*done)(stru
 
 /* Asks the user's connector; the handle is filled in. One question at a time. LOGIN_NEEDED is dealt with here: the
  * request is answered so that the device comes again. data in the callback is the request. A descriptor comes with a
- * fetched item only. */
-void request_ask(struct request *, Belfry__Connector__Request *, connector_answered *);
+ * fetched item only. false: the principal may not ask that (gateway/service/access.h); it was answered and is gone. */
+bool request_ask(struct request *, Belfry__Connector__Request *, connector_answered *);
 
 /* A write for request_commit(), packed into the arena. revision: of the record read, 0 when there was none. */
 Belfry__Role__Write *request_write(struct request *, const char *key, const ProtobufCMessage *);

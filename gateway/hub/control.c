@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/hub/internal.h"
+#include "gateway/service/access.h"
 #include "gateway/service/user.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
@@ -158,7 +159,8 @@ static void answer_kick(struct hub *hub, char *words[], size_t count, struct buf
 {
 	char name[USER_MAX + 1];
 	const char *user = canonical(hub, words[1], name);
-	unsigned kicked = hub_route_kick(hub, user, count > 2 ? words[2] : NULL, BELFRY__ROLE__WAKE_REASON__KICKED);
+	const struct object object = {.user = user, .device = count > 2 ? words[2] : NULL};
+	unsigned kicked = !principal_may(&principal_admin, ACTION_KICK, &object) ? 0 : hub_route_kick(hub, user, count > 2 ? words[2] : NULL, BELFRY__ROLE__WAKE_REASON__KICKED);
 
 	if (kicked == 0) {
 		buffer_printf(answer, "error\tno request of %s%s%s is held: there is nobody to kick\n", log_quote(user),

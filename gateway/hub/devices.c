@@ -6,6 +6,7 @@
 
 #include "gateway/hub/control.h"
 #include "gateway/hub/internal.h"
+#include "gateway/service/access.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
@@ -136,6 +137,11 @@ static void found(enum store_status status, const struct store_record *records, 
 void hub_devices_forget(struct hub_visitor *visitor)
 {
 	struct principal principal = principal_of(visitor);
+	const struct object object = {.user = principal.user, .device = principal.device};
 
+	if (!principal_may(&principal_admin, ACTION_FORGET, &object)) {
+		answer_error(visitor, "nobody may forget that");
+		return;
+	}
 	hub_visitor_wait(visitor, store_scan(hub_visitor_hub(visitor)->store, &principal, "", found, visitor));
 }

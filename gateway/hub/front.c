@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "gateway/hub/internal.h"
+#include "gateway/service/access.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
@@ -29,9 +30,23 @@ void hub_front_close(struct hub_front *front, const char *why)
 	free(front);
 }
 
+struct principal hub_principal(const Belfry__Role__Principal *principal)
+{
+	return (struct principal){principal->user, principal->device};
+}
+
 static bool is_named(const Belfry__Role__Principal *principal)
 {
 	return principal != NULL && *principal->user != '\0';
+}
+
+/* Whether it may act at all: on the records that it asks for, which are its own by their form. */
+static bool may_act(const Belfry__Role__Principal *named, enum action action)
+{
+	if (!is_named(named))
+		return false;
+	struct principal principal = hub_principal(named);
+	return principal_may(&principal, action, &(struct object){.user = principal.user, .device = principal.device});
 }
 
 /* NULL: the frame is fine; else why the front is broken. It may pass on what a phone sent as its user or device, but
@@ -39,8 +54,9 @@ static bool is_named(const Belfry__Role__Principal *principal)
 static const char *flaw_of(const Belfry__Role__ToHub *message)
 {
 	switch (message->body_case) {
-	case BELFRY__ROLE__TO_HUB__BODY_BEGIN: return is_named(message->begin->principal) ? NULL : "a Begin for nobody";
-	case BELFRY__ROLE__TO_HUB__BODY_COMMIT: return is_named(message->commit->principal) ? NULL : "a Commit for nobody";
+	case BELFRY__ROLE__TO_HUB__BODY_BEGIN: return may_act(message->begin->principal, ACTION_READ) ? NULL : "a Begin for nobody";
+	case BELFRY__ROLE__TO_HUB__BODY_COMMIT:
+		return may_act(message->commit->principal, ACTION_CHANGE) ? NULL : "a Commit for nobody";
 	case BELFRY__ROLE__TO_HUB__BODY_PARK: return is_named(message->park->principal) ? NULL : "a Park for nobody";
 	case BELFRY__ROLE__TO_HUB__BODY_OUTCOME: return is_named(message->outcome->principal) ? NULL : "an Outcome of nobody";
 	default: return NULL;

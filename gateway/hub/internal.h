@@ -151,6 +151,9 @@ void hub_front_answer(struct hub_front *, uint64_t id, Belfry__Role__FromHub *);
 /* trace.c: what is being traced, for a front that comes later. */
 void hub_traces_each(const struct hub *, void (*each)(struct hub_front *, const Belfry__Role__Trace *), struct hub_front *);
 
+/* front.c: as the rest of the gateway has it; of the message. */
+struct principal hub_principal(const Belfry__Role__Principal *);
+
 /* records.c: messages are the callee's to free. */
 void hub_records_begin(struct hub_front *, Belfry__Role__ToHub *);
 void hub_records_commit(struct hub_front *, Belfry__Role__ToHub *);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/hub/internal.h"
+#include "gateway/service/access.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
@@ -29,11 +30,6 @@ struct hub_question {
 	/* A Begin for a device that is not there yet: its records wait for the count. */
 	Belfry__Role__Begun begun;
 };
-
-static struct principal principal_of(const Belfry__Role__Principal *principal)
-{
-	return (struct principal){principal->user, principal->device};
-}
 
 static struct hub_question *question_create(struct hub_front *front, Belfry__Role__ToHub *message)
 {
@@ -179,7 +175,7 @@ static void begin_read(enum store_status status, const struct store_record *reco
 static void read_records(struct hub_question *question)
 {
 	const Belfry__Role__Begin *begin = question->message->begin;
-	struct principal principal = principal_of(begin->principal);
+	struct principal principal = hub_principal(begin->principal);
 
 	question->call = store_read(question->front->hub->store, &principal, (const char *const *)begin->keys, begin->n_keys,
 		(const char *const *)begin->prefixes, begin->n_prefixes, begin_read, question);
@@ -195,7 +191,7 @@ void hub_records_begin(struct hub_front *front, Belfry__Role__ToHub *message)
 {
 	const Belfry__Role__Begin *begin = message->begin;
 	struct hub_question *question = question_create(front, message);
-	struct principal principal = principal_of(begin->principal);
+	struct principal principal = hub_principal(begin->principal);
 
 	front->hub->counters.begins++;
 	if (begin->n_locks == 0) {
@@ -259,7 +255,7 @@ static void write_records(struct hub_question *question)
 {
 	const Belfry__Role__Commit *commit = question->message->commit;
 	struct hub *hub = question->front->hub;
-	struct principal principal = principal_of(commit->principal);
+	struct principal principal = hub_principal(commit->principal);
 	struct store_write *writes = mem_alloc_array(commit->n_writes + 1, sizeof *writes);
 	bool is_position = false;
 
@@ -323,7 +319,7 @@ static bool makes_a_device(const Belfry__Role__Commit *commit)
 	return false;
 }
 
-/* A transaction must be this front's, hold its locks, and be of the same principal. */
+/* A transaction must be this front's, hold its locks, and be of somebody who may change what is written. */
 static bool is_permitted(struct hub_front *front, const Belfry__Role__Commit *commit)
 {
 	const struct hub_question *transaction;
@@ -331,9 +327,11 @@ static bool is_permitted(struct hub_front *front, const Belfry__Role__Commit *co
 	if (commit->transaction == 0)
 		return true;
 	transaction = transaction_find(front, commit->transaction);
-	return transaction != NULL &&
-		strcmp(transaction->message->begin->principal->user, commit->principal->user) == 0 &&
-		strcmp(transaction->message->begin->principal->device, commit->principal->device) == 0;
+	if (transaction == NULL)
+		return false;
+	struct principal principal = hub_principal(transaction->message->begin->principal);
+	return principal_may(&principal, ACTION_CHANGE,
+		&(struct object){.user = commit->principal->user, .device = commit->principal->device});
 }
 
 void hub_records_commit(struct hub_front *front, Belfry__Role__ToHub *message)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/hub/internal.h"
+#include "gateway/service/access.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
@@ -175,6 +176,17 @@ static int kind_of(const struct hub *hub, const char *name)
 	return -1;
 }
 
+static bool may_wait(const Belfry__Role__Park *park)
+{
+	struct principal principal = hub_principal(park->principal);
+
+	for (size_t i = 0; i < park->n_watched; i++)
+		if (!principal_may(&principal, ACTION_WAIT,
+			&(struct object){.user = principal.user, .collection = park->watched[i]->collection}))
+			return false;
+	return true;
+}
+
 /* Why a front would not send this; NULL: it is fine. */
 static const char *flaw_of(const struct hub *hub, const Belfry__Role__Park *park)
 {
@@ -187,8 +199,10 @@ static const char *flaw_of(const struct hub *hub, const Belfry__Role__Park *park
 	if (strlen(park->principal->user) > PRINCIPAL_USER_MAX || strlen(park->principal->device) > PRINCIPAL_DEVICE_MAX)
 		return "a principal that is too long";
 	for (size_t i = 0; i < park->n_watched; i++)
-		if (*park->watched[i]->collection == '\0' || strlen(park->watched[i]->collection) > PARK_NAME_MAX)
-			return "a collection without a name, or with too long a one";
+		if (strlen(park->watched[i]->collection) > PARK_NAME_MAX)
+			return "a collection with too long a name";
+	if (!may_wait(park))
+		return "a collection that its principal may not wait for";
 	return kind_of(hub, park->kind) < 0 ? "an unknown kind of notifier" : NULL;
 }
 
