@@ -5,14 +5,17 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "gateway/belfryctl_copy.h"
 #include "gateway/hub/control.h"
 #include "lib/core/buffer.h"
 #include "lib/core/mem.h"
@@ -30,6 +33,8 @@ static const char usage_text[] =
 	"  kick USER [DEVICE]   answers what is held: the phone comes again\n"
 	"  devices USER         the devices that the user has\n"
 	"  forget USER DEVICE   removes all that is kept of a device\n"
+	"  backup FOLDER        copies the store there; nobody waits for it\n"
+	"  reload               looks at the certificate now, as SIGHUP does\n"
 	"  trace on|off WHAT    a subsystem, \"all\", user=USER or device=DEVICE: in the hub and every front\n"
 	"options:\n"
 	"  -s, --socket SOCKET  the control socket (default: " DEFAULT_SOCKET ")\n"
@@ -268,6 +273,66 @@ static int show(struct buffer *answer, bool is_json)
 	return status;
 }
 
+/* --- what is not the hub's alone ------------------------------------------------------------------------------------------ */
+
+/* main bound the socket: that is whom the kernel names as its other end, whoever answers there. */
+static int reload(const char *path)
+{
+	struct ucred peer;
+	socklen_t length = sizeof peer;
+	int fd = connect_to(path), result = -1;
+
+	if (fd < 0)
+		return STATUS_UNREACHABLE;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.pid > 0)
+		result = kill(peer.pid, SIGHUP);
+	close(fd);
+	if (result < 0) {
+		fprintf(stderr, "belfryctl: belfryd cannot be signalled: %s\n", strerror(errno));
+		return STATUS_REFUSED;
+	}
+	printf("belfryd (process %d) looks at certificate and key now, and its log says what became of them. All else in "
+		"belfry.conf is read at a start only.\n", (int)peer.pid);
+	return STATUS_DONE;
+}
+
+/* The hub may write nowhere but beside its store; this tool may. */
+static int take_backup(struct buffer *answer, const char *folder)
+{
+	struct lines lines = lines_of(answer);
+	struct error error;
+	int status = STATUS_REFUSED;
+
+	if (lines.count != 3 || !is_a(&lines.items[0], "ok") || lines.items[2].count != 2)
+		fprintf(stderr, "belfryctl: %s\n", lines.count == 1 && lines.items[0].count == 2 ? lines.items[0].words[1] :
+			"the hub's answer makes no sense");
+	else if (folder_move(lines.items[2].words[1], folder, &error) < 0)
+		fprintf(stderr, "belfryctl: %s; the backup is still in %s: move it from there\n", error.text,
+			lines.items[2].words[1]);
+	else
+		status = STATUS_DONE;
+	free(lines.items);
+	return status;
+}
+
+static int backup(const char *path, const char *folder)
+{
+	static char word[] = "backup";
+	struct buffer answer = BUFFER_EMPTY;
+
+	if (mkdir(folder, 0700) < 0) {
+		fprintf(stderr, "belfryctl: %s: %s; name a folder that is not there yet\n", folder, strerror(errno));
+		return STATUS_REFUSED;
+	}
+	int status = ask(path, (char *[]){word}, 1, &answer) < 0 ? STATUS_UNREACHABLE : take_backup(&answer, folder);
+	buffer_release(&answer);
+	if (status != STATUS_DONE)
+		folder_remove(folder);
+	else
+		printf("the store is in %s\n", folder);
+	return status;
+}
+
 /* --- the command line ------------------------------------------------------------------------------------------------------ */
 
 static int usage(FILE *to, int status)
@@ -311,6 +376,10 @@ int main(int argc, char *argv[])
 	}
 	if (!words_are_right(argv + optind, argc - optind))
 		return usage(stderr, STATUS_USAGE);
+	if (strcmp(argv[optind], "reload") == 0)
+		return argc - optind == 1 ? reload(path) : usage(stderr, STATUS_USAGE);
+	if (strcmp(argv[optind], "backup") == 0)
+		return argc - optind == 2 ? backup(path, argv[optind + 1]) : usage(stderr, STATUS_USAGE);
 	if (ask(path, argv + optind, argc - optind, &answer) < 0) {
 		buffer_release(&answer);
 		return STATUS_UNREACHABLE;

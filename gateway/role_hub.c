@@ -15,7 +15,7 @@ struct hub_role {
 	struct hub *hub;
 	struct hint_keys *keys;
 	struct hub_instance_settings *instances;
-	char store_folder[PATH_MAX], spool_folder[PATH_MAX];
+	char store_folder[PATH_MAX], backup_folder[PATH_MAX], spool_folder[PATH_MAX];
 	uid_t front_users[2];
 };
 
@@ -49,6 +49,7 @@ static void *create(const struct role_settings *settings, unsigned number, struc
 	role->front_users[0] = config->user_front.uid;
 	role->front_users[1] = config->user_hub.uid; /* belfryd -s: the front is in the hub's process */
 	snprintf(role->store_folder, sizeof role->store_folder, "%s/store", config->state_dir);
+	snprintf(role->backup_folder, sizeof role->backup_folder, "%s/backup", config->state_dir);
 	places_spool(config, role->spool_folder, sizeof role->spool_folder);
 	name_instances(role, config);
 	if (config->hook.udp_key_file == NULL)
@@ -71,7 +72,7 @@ static int start(void *instance, struct net *net, struct error *error_r)
 		.front_users = role->front_users, .front_user_count = 2,
 		.trusted_users = config->hook.trusted, .trusted_user_count = config->hook.trusted_count,
 		.hook_rate = config->hook.rate, .default_domain = config->default_domain,
-		.spool_folder = role->spool_folder, .hook_keys = role->keys,
+		.spool_folder = role->spool_folder, .backup_folder = role->backup_folder, .hook_keys = role->keys,
 		.max_devices = config->activesync.max_devices, .notifiers = role->settings->notifiers,
 	};
 

@@ -221,6 +221,7 @@ static const struct request requests[] = {
 	{"kick", 2, 3, answer_kick, NULL, "kick USER [DEVICE]"},
 	{"devices", 2, 2, NULL, hub_devices_list, "devices USER"},
 	{"forget", 3, 3, NULL, hub_devices_forget, "forget USER DEVICE"},
+	{"backup", 1, 1, NULL, hub_backup, "backup"},
 };
 
 /* NULL: there is none, or not with so many words; then the answer says so. */
@@ -304,6 +305,11 @@ const char *hub_visitor_word(const struct hub_visitor *visitor, size_t number)
 void hub_visitor_wait(struct hub_visitor *visitor, struct store_call *call)
 {
 	visitor->call = call;
+}
+
+void hub_visitor_take_time(struct hub_visitor *visitor)
+{
+	timer_stop(visitor->control->hub->loop, &visitor->timeout);
 }
 
 void hub_visitor_answer(struct hub_visitor *visitor, struct buffer *answer)

@@ -9,7 +9,7 @@
  *     note TAB a sentence              for people
  *
  * Values hold no control characters. Requests: status; held [USER]; why USER [DEVICE]; trace on|off
- * SUBSYSTEM|user=USER|device=DEVICE; kick USER [DEVICE]; devices USER; forget USER DEVICE.
+ * SUBSYSTEM|user=USER|device=DEVICE; kick USER [DEVICE]; devices USER; forget USER DEVICE; backup.
  */
 #ifndef BELFRY_GATEWAY_HUB_CONTROL_H
 #define BELFRY_GATEWAY_HUB_CONTROL_H
@@ -36,12 +36,17 @@ const char *hub_visitor_word(const struct hub_visitor *, size_t number);
 const char *hub_visitor_user(struct hub_visitor *, const char *typed);
 /* Its request waits for the store; the call is forgotten when the visitor goes first. NULL: not any more. */
 void hub_visitor_wait(struct hub_visitor *, struct store_call *);
+/* The request may take as long as it takes. */
+void hub_visitor_take_time(struct hub_visitor *);
 /* The answer is whole; the visitor ends. The buffer is empty afterwards. */
 void hub_visitor_answer(struct hub_visitor *, struct buffer *answer);
 
 /* devices.c: what the store knows of a user's devices, and forgetting one. They answer later. */
 void hub_devices_list(struct hub_visitor *);
 void hub_devices_forget(struct hub_visitor *);
+
+/* backup.c: answers with the folder that holds the backup, beside the store. It belongs to the asker then. */
+void hub_backup(struct hub_visitor *);
 
 /* why.c: the rows and notes that say why the phone rang or did not. device NULL: all of the user's. */
 void hub_why(struct hub *, const char *user, const char *device, struct buffer *answer);

@@ -41,6 +41,7 @@ struct hub_settings {
 	unsigned hook_rate;             /* hints a second from one other user */
 	const char *default_domain;     /* NULL: none */
 	const char *spool_folder;       /* of hints that came while the hub was away; NULL: none */
+	const char *backup_folder;      /* made for belfryctl backup; beside the store */
 	const struct hint_keys *hook_keys; /* of other machines; NULL: no datagrams are taken */
 	unsigned max_devices;           /* of one user */
 	const struct notifier *const *notifiers; /* up to a NULL */

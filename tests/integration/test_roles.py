@@ -81,6 +81,9 @@ class Roles(unittest.TestCase):
     def roles(self):
         return dict(children_of(self.process.pid))
 
+    def reload(self):
+        return run([need_built("belfryctl"), "-s", self.folder("belfry", "run", "control.sock"), "reload"]).stdout
+
     def served(self):
         context = tls_context(self.certificates.ca)
         with socket.create_connection(("localhost", self.port), 10) as plain, \
@@ -105,7 +108,7 @@ class Common:
         self.certificates = other
         for new, path in zip(other.good, self.pair):
             shutil.copy(new, path)
-        os.kill(self.process.pid, signal.SIGHUP)
+        self.assertIn("(process %d) looks at certificate" % self.process.pid, self.reload())
 
         def is_new():
             try:

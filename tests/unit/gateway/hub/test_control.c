@@ -247,6 +247,14 @@ static void devices_are_listed_and_forgotten(void **state)
 	assert_has(ask("forget\talice\tD2\n"), "error\tthe store cannot answer");
 }
 
+/* The memory store makes none. */
+static void a_backup_is_told_of_when_it_is_over(void **state)
+{
+	(void)state;
+	assert_has(ask("backup\n"), "error\tno backup was made; the log says why");
+	assert_has(ask("backup\t/elsewhere\n"), "error\tit is: backup\n");
+}
+
 static void a_tool_that_leaves_early_leaves_nothing_behind(void **state)
 {
 	struct stream *stream;
@@ -313,6 +321,7 @@ int main(void)
 		CASE(hints_for_others_do_not_push_out_what_happened_to_phones),
 		CASE(kick_answers_what_is_held),
 		CASE(devices_are_listed_and_forgotten),
+		CASE(a_backup_is_told_of_when_it_is_over),
 		CASE(a_tool_that_leaves_early_leaves_nothing_behind),
 		CASE(trace_reaches_fronts_of_now_and_later),
 		CASE(wrong_requests_are_answered_with_what_is_wrong),

@@ -393,7 +393,7 @@ void try_hub_prepare(struct try_hub *try)
 	try->instance = (struct hub_instance_settings){.name = "main", .hook = HUB_HOOK_YES, .recheck_s = 300};
 	try->settings = (struct hub_settings){
 		.instances = &try->instance, .instance_count = 1, .hook_rate = 100, .default_domain = "example.org",
-		.max_devices = 3, .notifiers = notifiers, .events_max = 256,
+		.max_devices = 3, .notifiers = notifiers, .events_max = 256, .backup_folder = "/nonexistent/backup",
 	};
 }
 
