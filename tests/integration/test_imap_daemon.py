@@ -196,6 +196,22 @@ service anvil {
                           self.dovecot.log())
 
 
+class Penalty(Daemons):
+    """As doc/install.md has it: Dovecot's penalty for wrong passwords, which
+    is on unless turned off, is for the address that they came from. Without
+    login_trusted_networks it were ours, and every phone waited."""
+
+    DOVECOT = dict(extra="login_trusted_networks = 127.0.0.1 ::1")
+
+    def test_who_guesses_slows_down_nobody_else(self):
+        front = self.asker(self.daemon())
+        self.assertEqual(front.login(self.user, "guess", device="evil",
+                                     address="192.0.2.66")["status"], REFUSED)
+        self.assertEqual(self.dovecot.penalized(), {"192.0.2.66": 1})
+        self.assertEqual(front.login(self.user, self.password,
+                                     address="192.0.2.77")["status"], OK)
+
+
 class Tls(Daemons):
     def refuses(self, **settings):
         daemon = self.daemon(**settings)

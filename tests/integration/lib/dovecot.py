@@ -268,6 +268,12 @@ class Dovecot:
 
     # access
 
+    def penalized(self):
+        """{address: how often it failed}, which it waits longer for."""
+        done = run([need_program("doveadm"), "-c", self.config, "penalty"])
+        rows = [line.split() for line in done.stdout.splitlines()[1:]]
+        return {row[0]: int(row[1]) for row in rows}
+
     def imap(self, user, tls=False, master=False, timeout_s=30):
         """A logged-in imaplib connection."""
         if tls:
