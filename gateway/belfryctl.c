@@ -291,8 +291,8 @@ static int reload(const char *path)
 		fprintf(stderr, "belfryctl: belfryd cannot be signalled: %s\n", strerror(errno));
 		return STATUS_REFUSED;
 	}
-	printf("belfryd (process %d) looks at certificate and key now, and its log says what became of them. All else in "
-		"belfry.conf is read at a start only.\n", (int)peer.pid);
+	printf("belfryd (process %d) looks at certificate and key now; its log says when they are new, or wrong. All "
+		"else in belfry.conf is read at a start only.\n", (int)peer.pid);
 	return STATUS_DONE;
 }
 

@@ -12,13 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/config_braces.h"
 #include "gateway/config_table.h"
 #include "lib/core/mem.h"
 
 enum {
 	SECRET_MAX = 1024,          /* a password; more is the wrong file */
 	USERS_MAX_ID = 0x7fffffff,
-	SETTINGS_MAX = 64 * 1024    /* what a connector reads of them */
+	SETTINGS_MAX = 64 * 1024,   /* what a connector reads of them */
+	PIECE_BYTES = 16 * 1024     /* of a file, at once */
 };
 
 /* --- what a text may be ----------------------------------------------------------------------------------------- */
@@ -317,6 +319,34 @@ static int connector_read(cfg_t *cfg, cfg_opt_t *row)
 	return 0;
 }
 
+/* -1: told. */
+static int read_text(const char *path, struct buffer *text_r)
+{
+	FILE *file = fopen(path, "re");
+	size_t length;
+
+	errno = 0;
+	while (file != NULL && (length = fread(buffer_reserve(text_r, PIECE_BYTES), 1, PIECE_BYTES, file)) > 0)
+		buffer_grow(text_r, length);
+	int code = errno; /* of fopen, or of fread: a folder can be opened */
+	if (file != NULL)
+		fclose(file);
+	if (code != 0)
+		config_error(reading, path, "%s", strerror(code));
+	return code == 0 ? 0 : -1;
+}
+
+static void check_braces(const char *path, const struct buffer *text)
+{
+	unsigned line = config_open_brace(text->data, text->length);
+
+	if (line != 0) {
+		char *here = mem_printf("%s:%u", path, line);
+		config_error(reading, here, "what is opened with { here is never closed; put the missing } at its end");
+		free(here);
+	}
+}
+
 /* Whatever stands there, by the tables; NULL when it cannot be read on. */
 static cfg_t *read_file(const char *path)
 {
@@ -395,7 +425,7 @@ static char *read_secret(const char *path, struct error *error_r)
 	text[strcspn(text, "\r\n")] = '\0';
 	char *secret = text[0] == '\0' ? NULL : mem_strdup(text);
 	if (secret == NULL)
-		error_set(error_r, "%s: its first line must be the password", path);
+		error_set(error_r, "%s: its first line is empty", path);
 	mem_wipe(text, sizeof text);
 	return secret;
 }
@@ -407,14 +437,16 @@ static void free_secret(char *secret)
 	free(secret);
 }
 
-static void check_secret(const char *path)
+static void check_secret(const struct config_connector *connector)
 {
+	const char *path = connector->master_password_file;
 	struct error error;
 	struct stat status;
 	char *secret = read_secret(path, &error);
 
 	if (secret == NULL)
-		config_error(reading, NULL, "%s", error.text);
+		config_error(reading, NULL, "connector \"%s\": master_password_file %s; the master user's password stands there, "
+			"in the first line", connector->name, error.text);
 	else if (stat(path, &status) == 0 && (status.st_mode & 077) != 0)
 		config_warning(reading, path, "others can read this secret; chmod 600 %s", path);
 	free_secret(secret);
@@ -431,7 +463,7 @@ static void store_connector(struct config_connector *connector, cfg_t *cfg)
 	if (connector->tls_name == NULL)
 		connector->tls_name = mem_strdup(connector->host);
 	if (connector->watch_as == CONFIG_WATCH_MASTER && connector->master_password_file != NULL)
-		check_secret(connector->master_password_file);
+		check_secret(connector);
 }
 
 static struct config *store(cfg_t *cfg)
@@ -510,17 +542,20 @@ static void check_together(const struct config *config, const char *path)
 
 struct config *config_load(const char *path, config_complain *tell, void *data)
 {
-	struct config_complaints complaints = {tell, data, 0, NULL};
+	struct config_complaints complaints = {.tell = tell, .data = data};
 	struct config *config = NULL;
+	struct buffer text = BUFFER_EMPTY;
 
 	reading = &complaints;
-	cfg_t *cfg = read_file(path);
+	cfg_t *cfg = read_text(path, &text) < 0 ? NULL : read_file(path);
 	if (cfg != NULL) {
+		check_braces(path, &text);
 		config = store(cfg);
 		cfg_free(cfg);
 		check_together(config, path);
 	}
 	reading = NULL;
+	buffer_release(&text);
 	if (complaints.errors > 0)
 		config_free(&config);
 	return config;

@@ -20,6 +20,9 @@ static void complain(struct config_complaints *complaints, bool is_error, const 
 	at = at < (int)sizeof text / 2 ? at : (int)sizeof text / 2 - 1;
 	vsnprintf(text + at, sizeof text - (size_t)at, format, args);
 	complaints->errors += is_error;
+	if (strncmp(text, complaints->last, sizeof complaints->last - 1) == 0)
+		return;
+	snprintf(complaints->last, sizeof complaints->last, "%.*s", (int)sizeof complaints->last - 1, text);
 	complaints->tell(text, is_error, complaints->data);
 }
 
@@ -111,7 +114,10 @@ static void check_text(struct config_complaints *complaints, cfg_t *cfg, const s
 {
 	struct error error;
 
-	if (option->check != NULL && option->check(text, &error) < 0)
+	if (strchr(text, '\n') != NULL)
+		config_error(complaints, config_here(complaints, cfg), "%s: its value ends in another line than it begins; put the "
+			"closing quote where it is missing", option->name);
+	else if (option->check != NULL && option->check(text, &error) < 0)
 		config_error(complaints, config_here(complaints, cfg), "%s = \"%s\": %s", option->name, text, error.text);
 }
 
@@ -131,8 +137,8 @@ void option_check_value(struct config_complaints *complaints, cfg_t *cfg, cfg_op
 		break;
 	case OPTION_TEXT:
 	case OPTION_TEXTS:
-		for (unsigned i = 0; i < cfg_opt_size(row); i++)
-			check_text(complaints, cfg, option, cfg_opt_getnstr(row, i));
+		if (cfg_opt_size(row) > 0) /* told of each element, when it has come */
+			check_text(complaints, cfg, option, cfg_opt_getnstr(row, cfg_opt_size(row) - 1));
 		break;
 	case OPTION_TRUTH:
 		break;

@@ -42,6 +42,7 @@ struct config_complaints {
 	void *data;
 	unsigned errors;
 	const cfg_t *file; /* what is being read; NULL: nothing */
+	char last[256];    /* told last: libconfuse shows the end of a list twice */
 };
 /* What is wrong and what to do; where: NULL, or a file. */
 void config_error(struct config_complaints *, const char *where, const char *format, ...)

@@ -35,18 +35,18 @@ static void check_dates(struct config_complaints *complaints, const char *path, 
 		config_error(complaints, path, "the certificate is not valid yet; look at this machine's clock");
 }
 
-static FILE *open_pem(struct config_complaints *complaints, const char *path)
+static FILE *open_pem(struct config_complaints *complaints, const char *option, const char *path)
 {
 	FILE *file = fopen(path, "re");
 
 	if (file == NULL)
-		config_error(complaints, path, "%s", strerror(errno));
+		config_error(complaints, NULL, "%s %s: %s; name the PEM file there, or make it", option, path, strerror(errno));
 	return file;
 }
 
 static X509 *read_certificate(struct config_complaints *complaints, const char *path)
 {
-	FILE *file = open_pem(complaints, path);
+	FILE *file = open_pem(complaints, "certificate", path);
 
 	if (file == NULL)
 		return NULL;
@@ -69,7 +69,7 @@ static int no_phrase(char *buffer, int size, int is_writing, void *data)
 
 static EVP_PKEY *read_key(struct config_complaints *complaints, const char *path)
 {
-	FILE *file = open_pem(complaints, path);
+	FILE *file = open_pem(complaints, "key", path);
 	struct stat status;
 
 	if (file == NULL)
@@ -127,10 +127,11 @@ static void check_connector(struct config_complaints *complaints, const struct c
 	struct error error;
 
 	if (program_find(connector->program, path, &error) < 0)
-		config_error(complaints, NULL, "connector \"%s\": %s", connector->name, error.text);
+		config_error(complaints, NULL, "connector \"%s\": program: %s; give the name of one that is there, or a path",
+			connector->name, error.text);
 	if (connector->ca_file != NULL && access(connector->ca_file, R_OK) < 0)
-		config_error(complaints, NULL, "connector \"%s\": ca_file %s: %s", connector->name, connector->ca_file,
-			strerror(errno));
+		config_error(complaints, NULL, "connector \"%s\": ca_file %s: %s; without the option the system's list is taken",
+			connector->name, connector->ca_file, strerror(errno));
 }
 
 static void check_keys(struct config_complaints *complaints, const char *path)
@@ -183,7 +184,7 @@ static void check_limits(struct config_complaints *complaints, const struct conf
 
 unsigned config_check_world(const struct config *config, config_complain *tell, void *data)
 {
-	struct config_complaints complaints = {tell, data, 0, NULL};
+	struct config_complaints complaints = {.tell = tell, .data = data};
 
 	check_certificate(&complaints, config);
 	check_folder(&complaints, "state_dir", config->state_dir);

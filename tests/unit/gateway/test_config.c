@@ -189,7 +189,10 @@ static void a_mistake_is_told_with_its_line(void **state)
 		{LEAST "connector \"main\" {\n tls = \"none\"\n host = \"mail.example.org\"\n}\n", "belfry.conf:9: connector \"main\": tls"},
 		{LEAST "connector \"main\" {\n watch_as = \"master\"\n}\n", "connector \"main\": watch_as = \"master\" needs"},
 		{LEAST "connector \"main\" {\n watch_as = \"master\"\n master_user = \"m\"\n master_password_file = \"/nonexistent/p\"\n}\n",
-			"/nonexistent/p: No such file"},
+			"connector \"main\": master_password_file /nonexistent/p: No such file or directory; the master user's password"},
+		{LEAST "connector \"main\" {\n host = \"localhost\"\n", "belfry.conf:6: what is opened with { here is never closed"},
+		{LEAST MAIN "policy {\n required = no # }\n /* } */ // }\n", "belfry.conf:7: what is opened with { here is never closed"},
+		{LEAST "default_domain = \"example.org\n" MAIN, "default_domain: its value ends in another line"},
 		{LEAST "connector \"main\" {\n option = {\"nothing\"}\n}\n", "it must be key=value"},
 		{LEAST "connector \"ma in\" {}\n", "a name is 1 to 32 letters"},
 		{LEAST MAIN MAIN, "belfry.conf:7: "},
@@ -222,6 +225,37 @@ static void several_mistakes_are_told_at_once(void **state)
 	assert_null(config);
 	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
 		assert_non_null(strstr(buffer_string(&room->said), said[i]));
+}
+
+static void what_is_in_quotes_or_comments_opens_nothing(void **state)
+{
+	struct room *room = *state;
+	struct config *config = load(room, LEAST "# {\n// { it's\n/* { \" { *//*/ { */\n"
+		"connector \"main\" { option = {\"a={{\", 'b=\\'{'} }\n");
+
+	if (config == NULL)
+		fail_msg("%s", buffer_string(&room->said));
+	config_free(&config);
+}
+
+static void each_wrong_element_of_a_list_is_told_once(void **state)
+{
+	struct room *room = *state;
+
+	assert_null(load(room, LEAST MAIN "listen = {\"443\", \"0\", \"x\"}\n"));
+	const char *first = strstr(buffer_string(&room->said), "listen = \"0\": it must be PORT");
+	assert_non_null(first);
+	const char *second = strstr(first, "listen = \"x\": it must be PORT");
+	assert_non_null(second);
+	assert_null(strstr(strchr(second, '\n'), "it must be PORT"));
+}
+
+static void a_folder_is_no_configuration(void **state)
+{
+	struct room *room = *state;
+
+	assert_null(config_load(room->folder, hear, &room->said));
+	assert_non_null(strstr(buffer_string(&room->said), ": Is a directory"));
 }
 
 static void what_may_go_wrong_is_warned_of(void **state)
@@ -305,6 +339,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(users_find_their_connector, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_mistake_is_told_with_its_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(several_mistakes_are_told_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_in_quotes_or_comments_opens_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(each_wrong_element_of_a_list_is_told_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_folder_is_no_configuration, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_may_go_wrong_is_warned_of, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_that_is_not_there_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_example_is_right_and_holds_the_defaults, set_up, tear_down),

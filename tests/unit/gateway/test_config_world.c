@@ -138,7 +138,7 @@ static void a_certificate_is_looked_at(void **state)
 	room->config.certificate = room->other_key;
 	assert_said(room, 2, "it holds no certificate");
 	room->config.certificate = (char *)"/nonexistent/chain.pem";
-	assert_said(room, 2, "/nonexistent/chain.pem: No such file");
+	assert_said(room, 2, "certificate /nonexistent/chain.pem: No such file or directory; name the PEM file");
 	room->config.listen.count = 0;
 	assert_said(room, 0, "");
 }
@@ -149,7 +149,7 @@ static void missing_programs_and_files_are_named(void **state)
 
 	room->connector.program = (char *)"belfry-nothing";
 	room->connector.ca_file = (char *)"/nonexistent/ca.pem";
-	assert_said(room, 2, "connector \"main\": there is no program belfry-nothing");
+	assert_said(room, 2, "connector \"main\": program: there is no program belfry-nothing");
 	assert_said(room, 2, "ca_file /nonexistent/ca.pem: No such file");
 	room->connector = (struct config_connector){.name = (char *)"main", .program = (char *)"/nonexistent/program"};
 	assert_said(room, 1, "/nonexistent/program: No such file");
