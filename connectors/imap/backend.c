@@ -3,6 +3,9 @@
 #include "connectors/imap/backend.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
 
 #include "lib/core/mem.h"
 #include "lib/net/resolve.h"
@@ -10,8 +13,16 @@
 
 enum { RESOLVE_WAIT_MS = 50 }; /* how often is looked whether the first lookup is over */
 
-struct queue {
+/* Those of one lane who wait, in order; never empty. */
+struct backend_lane {
+	UT_hash_handle hh;
 	struct backend_ticket *first, **last;
+	char name[];
+};
+
+/* Hash tables of uthash keep the order of insertion: the first lane is the one whose turn it is. */
+struct queue {
+	struct backend_lane *lanes;
 	unsigned count;
 };
 
@@ -29,17 +40,53 @@ struct backend {
 
 /* --- the gate -------------------------------------------------------------------------------------------------- */
 
+static struct backend_lane *find_or_add_lane(struct queue *queue, const char *name)
+{
+	struct backend_lane *lane;
+	size_t length = strlen(name);
+
+	HASH_FIND(hh, queue->lanes, name, length, lane);
+	if (lane == NULL) {
+		lane = mem_alloc(sizeof *lane + length + 1);
+		memcpy(lane->name, name, length + 1);
+		lane->last = &lane->first;
+		HASH_ADD(hh, queue->lanes, name, length, lane);
+	}
+	return lane;
+}
+
+static void take_out(struct queue *queue, struct backend_ticket *ticket)
+{
+	struct backend_lane *lane = ticket->lane;
+	struct backend_ticket **link = &lane->first;
+
+	while (*link != ticket)
+		link = &(*link)->next;
+	*link = ticket->next;
+	if (ticket->next == NULL)
+		lane->last = link;
+	queue->count--;
+	if (lane->first == NULL) {
+		HASH_DELETE(hh, queue->lanes, lane);
+		free(lane);
+	}
+}
+
+static void go_to_end(struct queue *queue, struct backend_lane *lane)
+{
+	HASH_DELETE(hh, queue->lanes, lane);
+	HASH_ADD(hh, queue->lanes, name, strlen(lane->name), lane);
+}
+
 static struct backend_ticket *take_next(struct backend *backend)
 {
 	for (int rank = 0; rank < BACKEND_RANKS; rank++) {
 		struct queue *queue = &backend->queues[rank];
-		struct backend_ticket *ticket = queue->first;
-		if (ticket == NULL)
+		if (queue->lanes == NULL)
 			continue;
-		queue->first = ticket->next;
-		if (queue->first == NULL)
-			queue->last = &queue->first;
-		queue->count--;
+		struct backend_ticket *ticket = queue->lanes->first;
+		go_to_end(queue, queue->lanes);
+		take_out(queue, ticket);
 		return ticket;
 	}
 	return NULL;
@@ -70,7 +117,7 @@ static void admit(struct deferred *deferred)
 	}
 }
 
-void backend_queue(struct backend *backend, struct backend_ticket *ticket, enum backend_rank rank,
+void backend_queue(struct backend *backend, struct backend_ticket *ticket, enum backend_rank rank, const char *lane,
 	void (*enter)(struct backend_ticket *))
 {
 	struct queue *queue = &backend->queues[rank];
@@ -79,22 +126,11 @@ void backend_queue(struct backend *backend, struct backend_ticket *ticket, enum 
 	ticket->state = TICKET_WAITS;
 	ticket->rank = rank;
 	ticket->next = NULL;
-	*queue->last = ticket;
-	queue->last = &ticket->next;
+	ticket->lane = find_or_add_lane(queue, lane);
+	*ticket->lane->last = ticket;
+	ticket->lane->last = &ticket->next;
 	queue->count++;
 	loop_defer(backend->loop, &backend->admit, admit);
-}
-
-static void take_out(struct queue *queue, struct backend_ticket *ticket)
-{
-	struct backend_ticket **link = &queue->first;
-
-	while (*link != ticket)
-		link = &(*link)->next;
-	*link = ticket->next;
-	if (ticket->next == NULL)
-		queue->last = link;
-	queue->count--;
 }
 
 void backend_leave(struct backend *backend, struct backend_ticket *ticket)
@@ -167,8 +203,6 @@ struct backend *backend_create(struct net *net, const struct imap_settings *sett
 	backend->net = net;
 	backend->loop = net_loop(net);
 	backend->settings = settings;
-	for (int rank = 0; rank < BACKEND_RANKS; rank++)
-		backend->queues[rank].last = &backend->queues[rank].first;
 	if (settings->tls != IMAP_TLS_NONE) {
 		backend->tls = tls_client_context_create(settings->ca_file[0] == '\0' ? NULL : settings->ca_file, error_r);
 		if (backend->tls == NULL)

@@ -2,7 +2,8 @@
 /*
  * The IMAP server as the daemon's loop sees it: where it is, how TLS is done, and how many may log in at once. Who
  * wants in takes a ticket, is called when it is its turn, and leaves when it is logged in or has failed: so a server
- * that comes back is not met by ten thousand logins in one second. Logins of users go before those of watches.
+ * that comes back is not met by ten thousand logins in one second. Logins of users go before those of watches. Those
+ * who wait stand in lanes that are served in turn, so that one who queues hundreds holds up only his own lane.
  */
 #ifndef BELFRY_CONNECTORS_IMAP_BACKEND_H
 #define BELFRY_CONNECTORS_IMAP_BACKEND_H
@@ -26,13 +27,16 @@ enum backend_rank { BACKEND_LOGIN, BACKEND_WATCH, BACKEND_RANKS };
 /* Inside its owner; zeroed memory is one that is not in use. */
 struct backend_ticket {
 	struct backend_ticket *next;
+	struct backend_lane *lane;
 	enum { TICKET_UNUSED, TICKET_WAITS, TICKET_IN } state;
 	enum backend_rank rank;
 	void (*enter)(struct backend_ticket *);
 };
 
-/* enter is called when there is room, never from within this call. */
-void backend_queue(struct backend *, struct backend_ticket *, enum backend_rank, void (*enter)(struct backend_ticket *));
+/* lane: a name, copied; for logins the network that they come from. enter is called when there is room, never from
+ * within this call. */
+void backend_queue(struct backend *, struct backend_ticket *, enum backend_rank, const char *lane,
+	void (*enter)(struct backend_ticket *));
 /* Logged in, failed or no longer wanted. */
 void backend_leave(struct backend *, struct backend_ticket *);
 /* Tickets that wait. */

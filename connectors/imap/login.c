@@ -36,6 +36,7 @@ struct verification {
 	char *user, *login;
 	struct secret *password;
 	struct imap_credentials credentials;
+	struct throttle_claim claim;
 	struct backend_ticket ticket;
 	struct timer deadline;          /* over the wait for the gate too */
 	struct imap_client *client;
@@ -73,11 +74,13 @@ static void answer_handle(struct service_client *client, uint64_t id, struct acc
 	service_answer(client, &response, -1);
 }
 
-static void answer_throttled(struct service_client *client, uint64_t id, unsigned wait_s)
+static void answer_throttled(struct service_client *client, uint64_t id, const struct throttle_try *try, unsigned wait_s)
 {
 	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
 	Belfry__Connector__LoggedIn logged_in = BELFRY__CONNECTOR__LOGGED_IN__INIT;
 
+	log_info(LOG_CONNECTOR, "user=%s login=throttled address=%s wait_s=%u", log_quote(try->user), log_quote(try->address),
+		wait_s);
 	response.id = id;
 	response.status = STATUS(THROTTLED);
 	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_LOGGED_IN;
@@ -88,8 +91,20 @@ static void answer_throttled(struct service_client *client, uint64_t id, unsigne
 
 /* --- the end of a verification --------------------------------------------------------------------------------- */
 
-static void waiter_free(struct waiter *waiter)
+static struct verification *find(const struct logins *logins, const uint8_t *digest)
 {
+	struct verification *verification;
+
+	HASH_FIND(hh, logins->verifications, digest, ACCOUNT_DIGEST_BYTES, verification);
+	return verification;
+}
+
+static void waiter_drop(struct verification *verification, struct waiter **link)
+{
+	struct waiter *waiter = *link;
+
+	*link = waiter->next;
+	verification->waiters_count--;
 	free(waiter->address);
 	free(waiter->device);
 	free(waiter);
@@ -101,20 +116,19 @@ static void verification_free(struct verification *verification)
 
 	HASH_DELETE(hh, logins->verifications, verification);
 	timer_stop(logins->loop, &verification->deadline);
+	throttle_end(logins->throttle, &verification->claim);
 	backend_leave(logins->backend, &verification->ticket);
 	imap_client_logout(&verification->client);
-	while (verification->waiters != NULL) {
-		struct waiter *waiter = verification->waiters;
-		verification->waiters = waiter->next;
-		waiter_free(waiter);
-	}
+	while (verification->waiters != NULL)
+		waiter_drop(verification, &verification->waiters);
 	secret_drop(&verification->password);
 	free(verification->user);
 	free(verification->login);
 	free(verification);
 }
 
-static void verify(struct logins *logins, const uint8_t *digest, const char *user, const char *password);
+static struct verification *verify(struct logins *, const uint8_t *digest, const char *user, const char *password,
+	const char *address);
 
 /* Another password of the user has just proved right: whether the older ones still are is asked at once, so that a
  * changed password does not live on in our memory. */
@@ -122,7 +136,8 @@ static void verify_stale(struct logins *logins, const char *user)
 {
 	for (struct account *account = accounts_next_stale(logins->accounts, user, NULL); account != NULL;
 		account = accounts_next_stale(logins->accounts, user, account))
-		verify(logins, account->digest, account->user, secret_text(account->password));
+		if (find(logins, account->digest) == NULL)
+			verify(logins, account->digest, account->user, secret_text(account->password), "");
 }
 
 static void accepted(struct verification *verification)
@@ -199,12 +214,36 @@ static void client_failed(struct imap_client *client, enum imap_failure failure,
 
 static const struct imap_client_events client_events = {client_ready, client_told, client_failed};
 
+/* Others of theirs, asked before, have been wrong meanwhile. False: nobody asks any more. */
+static bool turn_throttled_away(struct verification *verification)
+{
+	struct logins *logins = verification->logins;
+	bool was_asked = verification->waiters != NULL;
+
+	for (struct waiter **link = &verification->waiters; *link != NULL;) {
+		struct waiter *waiter = *link;
+		struct throttle_try try = try_of(verification->user, waiter->address, waiter->device, verification->digest);
+		unsigned wait_s = throttle_wait_s(logins->throttle, &try, loop_now_ms(logins->loop));
+		if (wait_s == 0) {
+			link = &waiter->next;
+			continue;
+		}
+		answer_throttled(waiter->client, waiter->id, &try, wait_s);
+		waiter_drop(verification, link);
+	}
+	return !was_asked || verification->waiters != NULL;
+}
+
 static void entered(struct backend_ticket *ticket)
 {
 	struct verification *verification = container_of(ticket, struct verification, ticket);
-	const char *address = verification->waiters == NULL ? NULL : verification->waiters->address;
 	struct error error;
 
+	if (!turn_throttled_away(verification)) {
+		verification_free(verification);
+		return;
+	}
+	const char *address = verification->waiters == NULL ? NULL : verification->waiters->address;
 	verification->client = backend_connect(verification->logins->backend, &verification->credentials, verification->user,
 		address != NULL && address[0] != '\0' ? address : NULL, &client_events, verification, &error);
 	if (verification->client == NULL)
@@ -216,14 +255,12 @@ static void too_late(struct timer *timer)
 	unavailable(container_of(timer, struct verification, deadline), "the backend took too long");
 }
 
-static void verify(struct logins *logins, const uint8_t *digest, const char *user, const char *password)
+static struct verification *verify(struct logins *logins, const uint8_t *digest, const char *user, const char *password,
+	const char *address)
 {
-	struct verification *verification;
+	struct verification *verification = mem_alloc(sizeof *verification);
+	char network[THROTTLE_NETWORK_BYTES];
 
-	HASH_FIND(hh, logins->verifications, digest, ACCOUNT_DIGEST_BYTES, verification);
-	if (verification != NULL)
-		return;
-	verification = mem_alloc(sizeof *verification);
 	verification->logins = logins;
 	memcpy(verification->digest, digest, ACCOUNT_DIGEST_BYTES);
 	verification->user = mem_strdup(user);
@@ -233,18 +270,18 @@ static void verify(struct logins *logins, const uint8_t *digest, const char *use
 	verification->credentials.password = secret_text(verification->password);
 	HASH_ADD(hh, logins->verifications, digest, ACCOUNT_DIGEST_BYTES, verification);
 	timer_start(logins->loop, &verification->deadline, (int64_t)logins->settings->timeout_s * 1000, too_late);
-	backend_queue(logins->backend, &verification->ticket, BACKEND_LOGIN, entered);
+	throttle_network(address, network);
+	backend_queue(logins->backend, &verification->ticket, BACKEND_LOGIN, network, entered);
+	return verification;
 }
 
 /* --- Login ----------------------------------------------------------------------------------------------------- */
 
-static void wait_for(struct logins *logins, const uint8_t *digest, struct service_client *client, uint64_t id,
+static void wait_for(struct verification *verification, struct service_client *client, uint64_t id,
 	const Belfry__Connector__Login *login)
 {
-	struct verification *verification;
 	struct waiter *waiter;
 
-	HASH_FIND(hh, logins->verifications, digest, ACCOUNT_DIGEST_BYTES, verification);
 	if (verification->waiters_count == LOGIN_WAITERS_MAX) {
 		service_answer_status(client, id, STATUS(LIMIT), "too many logins of this user at once");
 		return;
@@ -270,18 +307,23 @@ static void ask_backend(struct logins *logins, struct service_client *client, ui
 	struct throttle_try try = try_of(login->user, login->address, login->device, digest);
 	int64_t now_ms = loop_now_ms(logins->loop);
 	unsigned wait_s = throttle_wait_s(logins->throttle, &try, now_ms);
+	struct verification *verification = find(logins, digest);
+	struct throttle_claim claim;
 
 	if (throttle_is_refused(logins->throttle, &try, now_ms)) {
 		service_answer_status(client, id, STATUS(REFUSED), "refused a moment ago");
 	} else if (wait_s > 0) {
-		log_info(LOG_CONNECTOR, "user=%s login=throttled address=%s wait_s=%u", log_quote(login->user),
-			log_quote(login->address), wait_s);
-		answer_throttled(client, id, wait_s);
+		answer_throttled(client, id, &try, wait_s);
+	} else if (verification != NULL) {
+		wait_for(verification, client, id, login);
 	} else if (backend_waiting(logins->backend, BACKEND_LOGIN) >= LOGINS_QUEUE_MAX) {
 		service_answer_status(client, id, STATUS(UNAVAILABLE), "too many logins are waiting for the backend");
+	} else if (!throttle_begin(logins->throttle, &try, now_ms, &claim)) {
+		answer_throttled(client, id, &try, THROTTLE_PENDING_WAIT_S);
 	} else {
-		verify(logins, digest, login->user, login->password);
-		wait_for(logins, digest, client, id, login);
+		verification = verify(logins, digest, login->user, login->password, login->address);
+		verification->claim = claim;
+		wait_for(verification, client, id, login);
 	}
 }
 
@@ -310,16 +352,11 @@ void logins_forget_client(struct logins *logins, const struct service_client *cl
 	struct verification *verification, *next;
 
 	HASH_ITER(hh, logins->verifications, verification, next)
-		for (struct waiter **link = &verification->waiters; *link != NULL;) {
-			struct waiter *waiter = *link;
-			if (waiter->client != client) {
-				link = &waiter->next;
-				continue;
-			}
-			*link = waiter->next;
-			verification->waiters_count--;
-			waiter_free(waiter);
-		}
+		for (struct waiter **link = &verification->waiters; *link != NULL;)
+			if ((*link)->client == client)
+				waiter_drop(verification, link);
+			else
+				link = &(*link)->next;
 }
 
 struct logins *logins_create(struct loop *loop, struct backend *backend, struct accounts *accounts,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Login: from the memory of verified logins where that is fresh, else by a real login at the backend. The same user
- * and password asked for several times at once is one login there.
+ * and password asked for several times at once is one login there. Who waits for the backend waits in the lane of
+ * the network that he comes from, so that one who guesses keeps nobody else waiting.
  */
 #ifndef BELFRY_CONNECTORS_IMAP_LOGIN_H
 #define BELFRY_CONNECTORS_IMAP_LOGIN_H

@@ -23,8 +23,16 @@ struct entry {
 	char key[];
 };
 
+/* Verifications under way; there are no more than wait for the backend. */
+struct pending {
+	UT_hash_handle hh;
+	unsigned count;
+	char key[];
+};
+
 struct throttle {
 	struct entry *entries, *devices;
+	struct pending *pending;
 };
 
 struct key {
@@ -43,18 +51,24 @@ static struct key key_of(char kind, const char *first, const char *second)
 	return key;
 }
 
-/* Whoever has an IPv6 network has 2^64 addresses: the network counts. The front writes them in brackets. */
-static struct key address_key(char kind, const char *user, const char *address)
+void throttle_network(const char *address, char network_r[THROTTLE_NETWORK_BYTES])
 {
 	struct in6_addr parsed;
-	char host[INET6_ADDRSTRLEN], network[2 * 8 + 1];
+	char host[INET6_ADDRSTRLEN];
 
 	snprintf(host, sizeof host, "%s", address + (address[0] == '['));
 	host[strcspn(host, "]%")] = '\0';
-	if (inet_pton(AF_INET6, host, &parsed) != 1 || IN6_IS_ADDR_V4MAPPED(&parsed))
-		return key_of(kind, user, address);
-	for (int i = 0; i < 8; i++)
-		snprintf(network + 2 * i, 3, "%02x", parsed.s6_addr[i]);
+	snprintf(network_r, THROTTLE_NETWORK_BYTES, "%s", address);
+	if (inet_pton(AF_INET6, host, &parsed) == 1 && !IN6_IS_ADDR_V4MAPPED(&parsed))
+		for (int i = 0; i < 8; i++)
+			snprintf(network_r + 2 * i, 3, "%02x", parsed.s6_addr[i]);
+}
+
+static struct key address_key(char kind, const char *user, const char *address)
+{
+	char network[THROTTLE_NETWORK_BYTES];
+
+	throttle_network(address, network);
 	return key_of(kind, user, network);
 }
 
@@ -105,6 +119,11 @@ void throttle_free(struct throttle **owner)
 		drop(&throttle->entries, throttle->entries);
 	while (throttle->devices != NULL)
 		drop(&throttle->devices, throttle->devices);
+	for (struct pending *pending = throttle->pending, *next; pending != NULL; pending = next) {
+		next = pending->hh.next;
+		HASH_DELETE(hh, throttle->pending, pending);
+		free(pending);
+	}
 	free(throttle);
 }
 
@@ -130,6 +149,8 @@ static struct key network_key(const struct throttle_try *try)
 {
 	return address_key('n', "", try->address);
 }
+
+/* --- waits ----------------------------------------------------------------------------------------------------- */
 
 static unsigned wait_of(const struct throttle *throttle, const struct key *key, unsigned allowed, int64_t now_ms)
 {
@@ -159,6 +180,80 @@ bool throttle_is_refused(const struct throttle *throttle, const struct throttle_
 
 	return entry != NULL && entry->digest == try->digest && now_ms - entry->last_ms < THROTTLE_SAME_S * 1000;
 }
+
+/* --- under way ------------------------------------------------------------------------------------------------- */
+
+static unsigned failures_of(const struct throttle *throttle, const struct key *key, int64_t now_ms)
+{
+	const struct entry *entry = find(throttle->entries, key);
+
+	return entry == NULL || now_ms - entry->last_ms >= THROTTLE_FORGET_S * 1000 ? 0 : entry->failures;
+}
+
+static unsigned pending_of(const struct throttle *throttle, const struct key *key)
+{
+	const struct pending *pending;
+
+	HASH_FIND(hh, throttle->pending, key->text, key->length, pending);
+	return pending == NULL ? 0 : pending->count;
+}
+
+static struct pending *pending_add(struct throttle *throttle, const struct key *key)
+{
+	struct pending *pending;
+
+	HASH_FIND(hh, throttle->pending, key->text, key->length, pending);
+	if (pending == NULL) {
+		pending = mem_alloc(sizeof *pending + key->length);
+		memcpy(pending->key, key->text, key->length);
+		HASH_ADD(hh, throttle->pending, key, key->length, pending);
+	}
+	pending->count++;
+	return pending;
+}
+
+static void pending_drop(struct throttle *throttle, struct pending **owner)
+{
+	struct pending *pending = *owner;
+
+	*owner = NULL;
+	if (pending == NULL || --pending->count > 0)
+		return;
+	HASH_DELETE(hh, throttle->pending, pending);
+	free(pending);
+}
+
+/* Whoever has no free ones left has one at a time. */
+static bool may_begin(const struct throttle *throttle, const struct key *own, const struct key *network, int64_t now_ms)
+{
+	unsigned own_pending = pending_of(throttle, own), network_pending = network == NULL ? 0 : pending_of(throttle, network);
+
+	if (own_pending > 0 && failures_of(throttle, own, now_ms) + own_pending >= THROTTLE_FREE)
+		return false;
+	return network_pending == 0 || (network_pending < THROTTLE_ADDRESS_PENDING_MAX
+		&& failures_of(throttle, network, now_ms) < THROTTLE_ADDRESS_FREE);
+}
+
+bool throttle_begin(struct throttle *throttle, const struct throttle_try *try, int64_t now_ms,
+	struct throttle_claim *claim_r)
+{
+	struct key own = own_key(throttle, try), network = network_key(try);
+	bool is_exempt = is_known(throttle, try);
+
+	if (!may_begin(throttle, &own, is_exempt ? NULL : &network, now_ms))
+		return false;
+	claim_r->own = pending_add(throttle, &own);
+	claim_r->network = is_exempt ? NULL : pending_add(throttle, &network);
+	return true;
+}
+
+void throttle_end(struct throttle *throttle, struct throttle_claim *claim)
+{
+	pending_drop(throttle, &claim->own);
+	pending_drop(throttle, &claim->network);
+}
+
+/* --- decided --------------------------------------------------------------------------------------------------- */
 
 static void count(struct throttle *throttle, const struct key *key, uint64_t digest, int64_t now_ms)
 {

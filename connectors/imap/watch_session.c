@@ -83,7 +83,7 @@ struct watch_session *watch_session_open(struct backend *backend, const struct i
 	session->events = events;
 	session->owner = owner;
 	session->trace_user = mem_strdup(trace_user);
-	backend_queue(backend, &session->ticket, BACKEND_WATCH, entered);
+	backend_queue(backend, &session->ticket, BACKEND_WATCH, "", entered);
 	return session;
 }
 

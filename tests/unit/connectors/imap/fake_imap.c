@@ -21,7 +21,7 @@ struct fake_session {
 	struct fake_session *next;
 	struct stream *stream;
 	bool is_in, has_notify;
-	char idle_tag[16], selected[64];
+	char idle_tag[16], held_tag[16], selected[64];
 };
 
 static const char *capabilities_of(const struct fake_imap *fake)
@@ -55,6 +55,12 @@ static void session_end(struct fake_session *session)
 	free(session);
 }
 
+static void refuse(struct fake_session *session)
+{
+	say(session, "%s NO [AUTHENTICATIONFAILED] wrong", session->held_tag);
+	session->held_tag[0] = '\0';
+}
+
 /* AUTHENTICATE PLAIN with an initial response. */
 static void login(struct fake_session *session, const char *tag, const char *encoded)
 {
@@ -71,7 +77,9 @@ static void login(struct fake_session *session, const char *tag, const char *enc
 	if (fake->login_refusal != NULL) {
 		say(session, "%s %s", tag, fake->login_refusal);
 	} else if (strcmp(password, fake->password != NULL ? fake->password : "secret") != 0) {
-		say(session, "%s NO [AUTHENTICATIONFAILED] wrong", tag);
+		snprintf(session->held_tag, sizeof session->held_tag, "%s", tag);
+		if (!fake->holds_refusals)
+			refuse(session);
 	} else {
 		session->is_in = true;
 		fake->logging_in--;
@@ -206,6 +214,14 @@ void fake_imap_drop(struct fake_imap *fake)
 {
 	while (fake->sessions != NULL)
 		session_end(fake->sessions);
+}
+
+void fake_imap_refuse(struct fake_imap *fake)
+{
+	for (struct fake_session *session = fake->sessions; session != NULL; session = session->next)
+		if (session->held_tag[0] != '\0')
+			refuse(session);
+	loop_settle(fake->loop);
 }
 
 void fake_imap_stop(struct fake_imap *fake)

@@ -19,6 +19,7 @@ struct fake_imap {
 	const char *capabilities;     /* after the login; NULL: NOTIFY, IDLE and CONDSTORE */
 	const char *password;         /* everybody's; NULL: "secret" */
 	const char *login_refusal;    /* NULL: logins are checked */
+	bool holds_refusals;          /* a wrong password is answered by fake_imap_refuse() */
 	bool is_silent;               /* takes connections and says nothing any more */
 	bool is_down;                 /* takes no connections */
 	struct fake_box boxes[FAKE_BOXES];
@@ -39,6 +40,8 @@ void fake_imap_start(struct fake_imap *, struct net *);
 void fake_imap_stop(struct fake_imap *);
 /* A new message; announced to whoever waits for it. */
 void fake_imap_deliver(struct fake_imap *, const char *box);
+/* Answers the wrong passwords that are held now. */
+void fake_imap_refuse(struct fake_imap *);
 /* Breaks all connections. */
 void fake_imap_drop(struct fake_imap *);
 /* Connections that rest in IDLE. */

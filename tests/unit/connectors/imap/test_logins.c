@@ -11,6 +11,7 @@
 
 #include "connectors/contract.h"
 #include "connectors/imap/account.h"
+#include "connectors/imap/throttle.h"
 #include "tests/unit/connectors/imap/fixture.h"
 
 static uint64_t login(struct fixture *fixture, const char *user, const char *password)
@@ -107,6 +108,62 @@ static void only_so_many_log_in_at_once_and_the_rest_waits_its_turn(void **state
 	assert_int_equal(fixture.backend.most_logging_in, 3);
 	for (uint64_t i = 1; i <= 20; i++)
 		assert_int_equal(asker_status(&fixture.front, i), STATUS(OK));
+	fixture_stop(&fixture);
+}
+
+/* How many of the last so many requests have this status. */
+static unsigned answered_with(const struct fixture *fixture, unsigned requests, int status)
+{
+	unsigned count = 0;
+
+	for (uint64_t id = fixture->front.last_id; requests-- > 0; id--)
+		count += asker_status(&fixture->front, id) == status;
+	return count;
+}
+
+static void many_guesses_at_once_are_as_few_as_one_after_the_other(void **state)
+{
+	struct fixture fixture;
+	char password[32];
+
+	(void)state;
+	fixture_start(&fixture, "");
+	fixture.backend.holds_refusals = true;
+	for (int i = 0; i < 200; i++) {
+		snprintf(password, sizeof password, "guess %d", i);
+		login(&fixture, "alice@example.org", password);
+	}
+	assert_int_equal(fixture.backend.connections, THROTTLE_FREE);
+	assert_int_equal(answered_with(&fixture, 200, STATUS(THROTTLED)), 200 - THROTTLE_FREE);
+	assert_int_equal(asker_status(&fixture.front, asker_login(&fixture.front, "alice@example.org", "secret",
+		"198.51.100.1", "laptop")), STATUS(OK));
+	fixture_login(&fixture, "bob@example.org");
+	fake_imap_refuse(&fixture.backend);
+	assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", "one more")), STATUS(THROTTLED));
+	fixture_stop(&fixture);
+}
+
+static void who_guesses_for_many_users_keeps_nobody_else_waiting(void **state)
+{
+	struct fixture fixture;
+	char user[40];
+	uint64_t bob;
+
+	(void)state;
+	fixture_start(&fixture, "logins_max=3\n");
+	fixture.backend.holds_refusals = true;
+	for (int i = 0; i < 200; i++) {
+		snprintf(user, sizeof user, "user%d@example.org", i);
+		login(&fixture, user, "guess");
+	}
+	bob = asker_login(&fixture.front, "bob@example.org", "secret", "198.51.100.1", "phone");
+	assert_int_equal(asker_status(&fixture.front, bob), -1);
+	fake_imap_refuse(&fixture.backend);
+	assert_int_equal(asker_status(&fixture.front, bob), STATUS(OK));
+	while (fixture.backend.connected > 0)
+		fake_imap_refuse(&fixture.backend);
+	assert_in_range(fixture.backend.connections, THROTTLE_ADDRESS_FREE, THROTTLE_ADDRESS_FREE + 3 + 1);
+	assert_int_equal(answered_with(&fixture, 201, STATUS(THROTTLED)), 201 - fixture.backend.connections);
 	fixture_stop(&fixture);
 }
 
@@ -207,6 +264,8 @@ int main(void)
 		cmocka_unit_test(many_devices_at_once_are_one_login_at_the_backend),
 		cmocka_unit_test(a_backend_in_trouble_is_no_wrong_password),
 		cmocka_unit_test(only_so_many_log_in_at_once_and_the_rest_waits_its_turn),
+		cmocka_unit_test(many_guesses_at_once_are_as_few_as_one_after_the_other),
+		cmocka_unit_test(who_guesses_for_many_users_keeps_nobody_else_waiting),
 		cmocka_unit_test(a_new_password_has_the_old_one_asked_about),
 		cmocka_unit_test(a_wrong_password_does_not_void_the_right_one),
 		cmocka_unit_test(a_handle_is_good_for_an_hour_and_an_unused_password_is_wiped),

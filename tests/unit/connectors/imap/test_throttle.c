@@ -110,6 +110,46 @@ static void one_network_guessing_for_many_users_is_slowed_as_a_whole(void **stat
 	throttle_free(&throttle);
 }
 
+static void what_is_under_way_counts_as_wrong_until_it_has_ended(void **state)
+{
+	struct throttle *throttle = throttle_create();
+	struct throttle_try try = from("192.0.2.1", "phone", 1), elsewhere = from("198.51.100.1", "phone", 1);
+	struct throttle_claim claims[THROTTLE_FREE], claim;
+
+	(void)state;
+	throttle_refused(throttle, &try, 0);
+	for (int i = 1; i < THROTTLE_FREE; i++)
+		assert_true(throttle_begin(throttle, &try, 0, &claims[i]));
+	assert_false(throttle_begin(throttle, &try, 0, &claim));
+	assert_true(throttle_begin(throttle, &elsewhere, 0, &claims[0]));
+	throttle_end(throttle, &claims[1]);
+	assert_true(throttle_begin(throttle, &try, 0, &claims[1]));
+	for (int i = 0; i < THROTTLE_FREE; i++)
+		throttle_end(throttle, &claims[i]);
+	guess(throttle, "192.0.2.1", "phone", THROTTLE_FREE, 0);
+	assert_true(throttle_begin(throttle, &try, 0, &claims[0])); /* whoever has waited: one at a time */
+	assert_false(throttle_begin(throttle, &try, 0, &claim));
+	throttle_free(&throttle);
+}
+
+static void one_network_has_only_so_many_under_way(void **state)
+{
+	struct throttle *throttle = throttle_create();
+	struct throttle_claim claim;
+	char user[32];
+	struct throttle_try try = {user, "192.0.2.1", "", 1}, elsewhere = {user, "192.0.2.2", "", 1};
+
+	(void)state;
+	for (unsigned i = 0; i < THROTTLE_ADDRESS_PENDING_MAX; i++) {
+		snprintf(user, sizeof user, "user%u", i);
+		assert_true(throttle_begin(throttle, &try, 0, &claim));
+	}
+	snprintf(user, sizeof user, "another");
+	assert_false(throttle_begin(throttle, &try, 0, &claim));
+	assert_true(throttle_begin(throttle, &elsewhere, 0, &claim));
+	throttle_free(&throttle);
+}
+
 static void the_table_is_bounded(void **state)
 {
 	struct throttle *throttle = throttle_create();
@@ -139,6 +179,8 @@ int main(void)
 		cmocka_unit_test(who_knows_the_device_id_cannot_guess_for_ever),
 		cmocka_unit_test(the_same_wrong_password_counts_once_and_is_not_asked_again),
 		cmocka_unit_test(one_network_guessing_for_many_users_is_slowed_as_a_whole),
+		cmocka_unit_test(what_is_under_way_counts_as_wrong_until_it_has_ended),
+		cmocka_unit_test(one_network_has_only_so_many_under_way),
 		cmocka_unit_test(the_table_is_bounded),
 	};
 
