@@ -152,6 +152,8 @@ static void accepted(struct verification *verification)
 		verification->login, password));
 	for (struct waiter *waiter = verification->waiters; waiter != NULL; waiter = waiter->next) {
 		struct throttle_try try = try_of(verification->user, waiter->address, waiter->device, verification->digest);
+		if (is_new)
+			throttle_pardon(logins->throttle, &try);
 		throttle_accepted(logins->throttle, &try);
 		answer_handle(waiter->client, waiter->id, account);
 	}
@@ -214,12 +216,21 @@ static void client_failed(struct imap_client *client, enum imap_failure failure,
 
 static const struct imap_client_events client_events = {client_ready, client_told, client_failed};
 
+/* A password that the backend has taken a short time ago is no guess: who guesses beside a phone, even with its id and
+ * behind the same address, does not slow the phone down. */
+static bool was_right(const struct logins *logins, const uint8_t *digest)
+{
+	return accounts_find(logins->accounts, digest) != NULL;
+}
+
 /* Others of theirs, asked before, have been wrong meanwhile. False: nobody asks any more. */
 static bool turn_throttled_away(struct verification *verification)
 {
 	struct logins *logins = verification->logins;
 	bool was_asked = verification->waiters != NULL;
 
+	if (was_right(logins, verification->digest))
+		return true;
 	for (struct waiter **link = &verification->waiters; *link != NULL;) {
 		struct waiter *waiter = *link;
 		struct throttle_try try = try_of(verification->user, waiter->address, waiter->device, verification->digest);
@@ -306,11 +317,12 @@ static void ask_backend(struct logins *logins, struct service_client *client, ui
 {
 	struct throttle_try try = try_of(login->user, login->address, login->device, digest);
 	int64_t now_ms = loop_now_ms(logins->loop);
-	unsigned wait_s = throttle_wait_s(logins->throttle, &try, now_ms);
+	bool is_guess = !was_right(logins, digest);
+	unsigned wait_s = is_guess ? throttle_wait_s(logins->throttle, &try, now_ms) : 0;
 	struct verification *verification = find(logins, digest);
-	struct throttle_claim claim;
+	struct throttle_claim claim = {NULL, NULL};
 
-	if (throttle_is_refused(logins->throttle, &try, now_ms)) {
+	if (is_guess && throttle_is_refused(logins->throttle, &try, now_ms)) {
 		service_answer_status(client, id, STATUS(REFUSED), "refused a moment ago");
 	} else if (wait_s > 0) {
 		answer_throttled(client, id, &try, wait_s);
@@ -318,7 +330,7 @@ static void ask_backend(struct logins *logins, struct service_client *client, ui
 		wait_for(verification, client, id, login);
 	} else if (backend_waiting(logins->backend, BACKEND_LOGIN) >= LOGINS_QUEUE_MAX) {
 		service_answer_status(client, id, STATUS(UNAVAILABLE), "too many logins are waiting for the backend");
-	} else if (!throttle_begin(logins->throttle, &try, now_ms, &claim)) {
+	} else if (is_guess && !throttle_begin(logins->throttle, &try, now_ms, &claim)) {
 		answer_throttled(client, id, &try, THROTTLE_PENDING_WAIT_S);
 	} else {
 		verification = verify(logins, digest, login->user, login->password, login->address);

@@ -10,9 +10,10 @@
 
 #include <uthash.h>
 
+#include "connectors/imap/known.h"
 #include "lib/core/mem.h"
 
-enum { KEY_BYTES_MAX = 600 }; /* kind, user (255), device or address (255) */
+enum { KEY_BYTES_MAX = 600 }; /* kind, user (255), network (63), device (255) */
 
 /* Hash tables of uthash keep the order of insertion: touched entries are put in anew. */
 struct entry {
@@ -31,7 +32,8 @@ struct pending {
 };
 
 struct throttle {
-	struct entry *entries, *devices;
+	struct entry *entries;
+	struct known *known;
 	struct pending *pending;
 };
 
@@ -40,12 +42,14 @@ struct key {
 	size_t length;
 };
 
-/* The halves cannot run into each other: no name has a NUL in it. */
-static struct key key_of(char kind, const char *first, const char *second)
+/* The parts cannot run into each other: no name has a NUL in it. */
+static struct key key_of(char kind, const char *user, const char *address, const char *device)
 {
 	struct key key;
+	char network[THROTTLE_NETWORK_BYTES];
 
-	key.length = (size_t)snprintf(key.text, sizeof key.text, "%c%.255s%c%.255s", kind, first, '\0', second);
+	throttle_network(address, network);
+	key.length = (size_t)snprintf(key.text, sizeof key.text, "%c%.255s%c%s%c%.255s", kind, user, '\0', network, '\0', device);
 	if (key.length >= sizeof key.text)
 		key.length = sizeof key.text - 1;
 	return key;
@@ -64,48 +68,43 @@ void throttle_network(const char *address, char network_r[THROTTLE_NETWORK_BYTES
 			snprintf(network_r + 2 * i, 3, "%02x", parsed.s6_addr[i]);
 }
 
-static struct key address_key(char kind, const char *user, const char *address)
-{
-	char network[THROTTLE_NETWORK_BYTES];
-
-	throttle_network(address, network);
-	return key_of(kind, user, network);
-}
-
-static struct entry *find(struct entry *table, const struct key *key)
+static struct entry *find(const struct throttle *throttle, const struct key *key)
 {
 	struct entry *entry;
 
-	HASH_FIND(hh, table, key->text, key->length, entry);
+	HASH_FIND(hh, throttle->entries, key->text, key->length, entry);
 	return entry;
 }
 
-static void drop(struct entry **table, struct entry *entry)
+static void drop(struct throttle *throttle, struct entry *entry)
 {
-	HASH_DELETE(hh, *table, entry);
+	HASH_DELETE(hh, throttle->entries, entry);
 	free(entry);
 }
 
 /* Found or made, and now the last to go. */
-static struct entry *touch(struct entry **table, const struct key *key, unsigned most)
+static struct entry *touch(struct throttle *throttle, const struct key *key)
 {
-	struct entry *entry = find(*table, key);
+	struct entry *entry = find(throttle, key);
 
 	if (entry != NULL) {
-		HASH_DELETE(hh, *table, entry);
+		HASH_DELETE(hh, throttle->entries, entry);
 	} else {
-		if (HASH_COUNT(*table) >= most)
-			drop(table, *table);
+		if (HASH_COUNT(throttle->entries) >= THROTTLE_ENTRIES_MAX)
+			drop(throttle, throttle->entries);
 		entry = mem_alloc(sizeof *entry + key->length);
 		memcpy(entry->key, key->text, key->length);
 	}
-	HASH_ADD(hh, *table, key, key->length, entry);
+	HASH_ADD(hh, throttle->entries, key, key->length, entry);
 	return entry;
 }
 
 struct throttle *throttle_create(void)
 {
-	return mem_alloc(sizeof(struct throttle));
+	struct throttle *throttle = mem_alloc(sizeof *throttle);
+
+	throttle->known = known_create();
+	return throttle;
 }
 
 void throttle_free(struct throttle **owner)
@@ -116,9 +115,8 @@ void throttle_free(struct throttle **owner)
 	if (throttle == NULL)
 		return;
 	while (throttle->entries != NULL)
-		drop(&throttle->entries, throttle->entries);
-	while (throttle->devices != NULL)
-		drop(&throttle->devices, throttle->devices);
+		drop(throttle, throttle->entries);
+	known_free(&throttle->known);
 	for (struct pending *pending = throttle->pending, *next; pending != NULL; pending = next) {
 		next = pending->hh.next;
 		HASH_DELETE(hh, throttle->pending, pending);
@@ -127,34 +125,31 @@ void throttle_free(struct throttle **owner)
 	free(throttle);
 }
 
-static struct key device_key(const struct throttle_try *try)
-{
-	return key_of('d', try->user, try->device);
-}
-
 static bool is_known(const struct throttle *throttle, const struct throttle_try *try)
 {
-	struct key key = device_key(try);
+	char network[THROTTLE_NETWORK_BYTES];
 
-	return try->device[0] != '\0' && find(throttle->devices, &key) != NULL;
+	throttle_network(try->address, network);
+	return try->device[0] != '\0' && known_has(throttle->known, try->user, try->device, network);
 }
 
 /* The counter of this one: a known device has its own. */
 static struct key own_key(const struct throttle *throttle, const struct throttle_try *try)
 {
-	return is_known(throttle, try) ? device_key(try) : address_key('a', try->user, try->address);
+	return is_known(throttle, try) ? key_of('d', try->user, try->address, try->device)
+		: key_of('a', try->user, try->address, "");
 }
 
 static struct key network_key(const struct throttle_try *try)
 {
-	return address_key('n', "", try->address);
+	return key_of('n', "", try->address, "");
 }
 
 /* --- waits ----------------------------------------------------------------------------------------------------- */
 
 static unsigned wait_of(const struct throttle *throttle, const struct key *key, unsigned allowed, int64_t now_ms)
 {
-	const struct entry *entry = find(throttle->entries, key);
+	const struct entry *entry = find(throttle, key);
 
 	if (entry == NULL || entry->failures < allowed || now_ms - entry->last_ms >= THROTTLE_FORGET_S * 1000)
 		return 0;
@@ -176,7 +171,7 @@ unsigned throttle_wait_s(const struct throttle *throttle, const struct throttle_
 bool throttle_is_refused(const struct throttle *throttle, const struct throttle_try *try, int64_t now_ms)
 {
 	struct key key = own_key(throttle, try);
-	const struct entry *entry = find(throttle->entries, &key);
+	const struct entry *entry = find(throttle, &key);
 
 	return entry != NULL && entry->digest == try->digest && now_ms - entry->last_ms < THROTTLE_SAME_S * 1000;
 }
@@ -185,7 +180,7 @@ bool throttle_is_refused(const struct throttle *throttle, const struct throttle_
 
 static unsigned failures_of(const struct throttle *throttle, const struct key *key, int64_t now_ms)
 {
-	const struct entry *entry = find(throttle->entries, key);
+	const struct entry *entry = find(throttle, key);
 
 	return entry == NULL || now_ms - entry->last_ms >= THROTTLE_FORGET_S * 1000 ? 0 : entry->failures;
 }
@@ -257,7 +252,7 @@ void throttle_end(struct throttle *throttle, struct throttle_claim *claim)
 
 static void count(struct throttle *throttle, const struct key *key, uint64_t digest, int64_t now_ms)
 {
-	struct entry *entry = touch(&throttle->entries, key, THROTTLE_ENTRIES_MAX);
+	struct entry *entry = touch(throttle, key);
 
 	if (now_ms - entry->last_ms >= THROTTLE_FORGET_S * 1000)
 		entry->failures = 0;
@@ -278,12 +273,18 @@ void throttle_refused(struct throttle *throttle, const struct throttle_try *try,
 
 void throttle_accepted(struct throttle *throttle, const struct throttle_try *try)
 {
+	char network[THROTTLE_NETWORK_BYTES];
+
+	throttle_network(try->address, network);
+	if (try->device[0] != '\0')
+		known_add(throttle->known, try->user, try->device, network);
+}
+
+void throttle_pardon(struct throttle *throttle, const struct throttle_try *try)
+{
 	struct key key = own_key(throttle, try);
-	struct entry *entry = find(throttle->entries, &key);
+	struct entry *entry = find(throttle, &key);
 
 	if (entry != NULL)
-		drop(&throttle->entries, entry);
-	key = device_key(try);
-	if (try->device[0] != '\0')
-		touch(&throttle->devices, &key, THROTTLE_DEVICES_MAX);
+		drop(throttle, entry);
 }

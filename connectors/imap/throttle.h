@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Slows down who guesses passwords, without locking out whom they guess for: wrong passwords count by user and
- * address together, and by address over all users; a device that has logged in as that user before counts by itself,
- * wherever it is. The same wrong password again is no guess: a phone repeats what it has saved.
+ * address together, and by address over all users; a device that has logged in as that user from that network before
+ * counts by itself there. The same wrong password again is no guess: a phone repeats what it has saved.
  *
  * What is under way counts as wrong until it has ended: else a thousand guesses at once would all be free.
  */
@@ -21,7 +21,6 @@ enum {
 	THROTTLE_FORGET_S = 3600,       /* without a wrong password */
 	THROTTLE_SAME_S = 30,           /* so long a refused password is refused without asking the backend again */
 	THROTTLE_ENTRIES_MAX = 65536,   /* over it the longest untouched goes: about 10 MB */
-	THROTTLE_DEVICES_MAX = 262144,
 	THROTTLE_NETWORK_BYTES = 64     /* of the name of a network, with its NUL */
 };
 
@@ -49,8 +48,11 @@ bool throttle_is_refused(const struct throttle *, const struct throttle_try *, i
 bool throttle_begin(struct throttle *, const struct throttle_try *, int64_t now_ms, struct throttle_claim *claim_r);
 void throttle_end(struct throttle *, struct throttle_claim *);
 void throttle_refused(struct throttle *, const struct throttle_try *, int64_t now_ms);
-/* The password was right: the device is known from now on, its count is cleared. */
+/* The password was right: the device is known there from now on. */
 void throttle_accepted(struct throttle *, const struct throttle_try *);
+/* The password was right and had to be found first: wrong ones before it were typing errors. Not for one that was
+ * right already, or a phone that goes on working would pardon whoever guesses beside it. */
+void throttle_pardon(struct throttle *, const struct throttle_try *);
 
 /* The address, or of an IPv6 address its /64: whoever has that has 2^64 addresses. The front writes them in brackets. */
 void throttle_network(const char *address, char network_r[THROTTLE_NETWORK_BYTES]);

@@ -143,6 +143,31 @@ static void many_guesses_at_once_are_as_few_as_one_after_the_other(void **state)
 	fixture_stop(&fixture);
 }
 
+static void a_password_that_was_right_is_not_slowed_down_and_pardons_no_guesses(void **state)
+{
+	struct fixture fixture;
+	char password[32];
+
+	(void)state;
+	fixture_start(&fixture, "");
+	assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", "secret")), STATUS(OK));
+	for (int i = 0; i < THROTTLE_FREE; i++) {
+		snprintf(password, sizeof password, "guess %d", i);
+		assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", password)), STATUS(REFUSED));
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", "secret")), STATUS(OK));
+		loop_advance(fixture.loop, CONNECTOR_LOGIN_TTL_S * 1000); /* the next one is asked of the backend */
+	}
+	assert_int_equal(fixture.backend.logins, 2);
+	assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", "guess again")), STATUS(REFUSED));
+	assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", "secret")), STATUS(OK));
+	assert_int_equal(fixture.backend.logins, 3);
+	assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", "guess once more")),
+		STATUS(THROTTLED));
+	fixture_stop(&fixture);
+}
+
 static void who_guesses_for_many_users_keeps_nobody_else_waiting(void **state)
 {
 	struct fixture fixture;
@@ -265,6 +290,7 @@ int main(void)
 		cmocka_unit_test(a_backend_in_trouble_is_no_wrong_password),
 		cmocka_unit_test(only_so_many_log_in_at_once_and_the_rest_waits_its_turn),
 		cmocka_unit_test(many_guesses_at_once_are_as_few_as_one_after_the_other),
+		cmocka_unit_test(a_password_that_was_right_is_not_slowed_down_and_pardons_no_guesses),
 		cmocka_unit_test(who_guesses_for_many_users_keeps_nobody_else_waiting),
 		cmocka_unit_test(a_new_password_has_the_old_one_asked_about),
 		cmocka_unit_test(a_wrong_password_does_not_void_the_right_one),

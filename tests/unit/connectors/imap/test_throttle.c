@@ -67,10 +67,27 @@ static void who_knows_the_device_id_cannot_guess_for_ever(void **state)
 
 	(void)state;
 	throttle_accepted(throttle, &mine);
-	guess(throttle, "203.0.113.9", "phone", 20, 0);
+	guess(throttle, "192.0.2.1", "phone", 20, 0);
 	assert_true(throttle_wait_s(throttle, &mine, 0) > 0);
-	throttle_accepted(throttle, &mine);
+	throttle_accepted(throttle, &mine); /* it works on, and so do they */
+	assert_true(throttle_wait_s(throttle, &mine, 0) > 0);
+	throttle_pardon(throttle, &mine);
 	assert_int_equal(throttle_wait_s(throttle, &mine, 0), 0);
+	throttle_free(&throttle);
+}
+
+static void who_knows_the_device_id_locks_nobody_out_from_elsewhere(void **state)
+{
+	struct throttle *throttle = throttle_create();
+	struct throttle_try mine = from("192.0.2.1", "phone", 7), moved = from("198.51.100.1", "phone", 7);
+	struct throttle_try theirs = from("203.0.113.9", "phone", 7);
+
+	(void)state;
+	throttle_accepted(throttle, &mine);
+	guess(throttle, "203.0.113.9", "phone", 200, 0);
+	assert_int_equal(throttle_wait_s(throttle, &mine, 0), 0);
+	assert_int_equal(throttle_wait_s(throttle, &moved, 0), 0);
+	assert_true(throttle_wait_s(throttle, &theirs, 0) > 0);
 	throttle_free(&throttle);
 }
 
@@ -177,6 +194,7 @@ int main(void)
 		cmocka_unit_test(waits_double_after_the_free_guesses),
 		cmocka_unit_test(the_victims_known_device_and_other_addresses_stay_served),
 		cmocka_unit_test(who_knows_the_device_id_cannot_guess_for_ever),
+		cmocka_unit_test(who_knows_the_device_id_locks_nobody_out_from_elsewhere),
 		cmocka_unit_test(the_same_wrong_password_counts_once_and_is_not_asked_again),
 		cmocka_unit_test(one_network_guessing_for_many_users_is_slowed_as_a_whole),
 		cmocka_unit_test(what_is_under_way_counts_as_wrong_until_it_has_ended),
