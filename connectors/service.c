@@ -52,19 +52,13 @@ static void greeted(struct service_client *client, const Belfry__Connector__Hell
 	log_trace(LOG_CONNECTOR, NULL, NULL, "client=%s came", log_quote(client->name));
 }
 
-/* The frame's bytes are the link's own and nobody reads them again: the password goes there too. */
-static void wipe_login(const Belfry__Connector__Login *login, const uint8_t *body, size_t length)
-{
-	mem_wipe(login->password, strlen(login->password));
-	mem_wipe((uint8_t *)body, length);
-}
-
 static void client_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
 {
 	struct service_client *client = owner;
 	struct arena *arena = arena_create(0);
 	Belfry__Connector__Request *request = belfry__connector__request__unpack(arena_protobuf(arena), length, body);
 
+	arena_carry_secrets(arena);
 	if (fd >= 0)
 		close(fd);
 	if (request == NULL) {
@@ -76,8 +70,6 @@ static void client_received(struct link *link, const uint8_t *body, size_t lengt
 		greeted(client, request->hello);
 	else
 		client->service->events->asked(client, request, client->service->owner);
-	if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_LOGIN)
-		wipe_login(request->login, body, length);
 	arena_free(&arena);
 }
 
@@ -107,6 +99,7 @@ static void client_came(struct stream *stream, void *data)
 	service->clients = client;
 	snprintf(client->name, sizeof client->name, "new");
 	client->link = link_create(stream, &client_events, client);
+	link_carry_secrets(client->link);
 }
 
 struct service *service_listen(struct net *net, const char *place, const struct service_events *events, void *owner,

@@ -201,6 +201,7 @@ static int slot_start(struct slot *slot)
 	}
 	slot->has_served = false;
 	slot->link = link_create(slot->process.stream, &worker_events, slot);
+	link_carry_secrets(slot->link);
 	log_trace(LOG_CONNECTOR, NULL, NULL, "worker=%d started", (int)slot->process.pid);
 	return 0;
 }

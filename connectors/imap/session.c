@@ -64,7 +64,7 @@ static int start_tls(struct session *session, const struct imap_settings *settin
 /* RFC 4616: authorization identity, NUL, user, NUL, password; in base64. */
 static void append_plain(struct buffer *command, const struct session_login *login)
 {
-	struct buffer message = BUFFER_EMPTY;
+	struct buffer message = BUFFER_WIPING;
 	size_t room;
 
 	buffer_append_string(&message, login->authorize_as);
@@ -75,14 +75,13 @@ static void append_plain(struct buffer *command, const struct session_login *log
 	room = (message.length + 2) / 3 * 4 + 1;
 	buffer_grow(command, (size_t)EVP_EncodeBlock((unsigned char *)buffer_reserve(command, room),
 		(const unsigned char *)message.data, (int)message.length));
-	mem_wipe(message.data, message.length);
 	buffer_release(&message);
 }
 
 static enum session_answer authenticate_plain(struct session *session, const struct session_login *login,
 	struct error *error_r)
 {
-	struct buffer command = BUFFER_EMPTY;
+	struct buffer command = BUFFER_WIPING;
 	enum session_answer answer;
 
 	if (session->capabilities & IMAP_CAP_SASL_IR) {
@@ -114,6 +113,7 @@ static enum session_answer login_plainly(struct session *session, const struct s
 		return SESSION_BAD;
 	}
 	result = mailimap_login(session->imap, login->user, login->password);
+	mem_wipe(session->stream->write_buffer, session->stream->buffer_max_size);
 	if (result == MAILIMAP_NO_ERROR)
 		return SESSION_OK;
 	error_set(error_r, "%s", session->imap->imap_response != NULL ? session->imap->imap_response
@@ -184,6 +184,7 @@ struct session *session_open(const struct imap_settings *settings, SSL_CTX *cont
 	struct session *session = mem_alloc(sizeof *session);
 
 	session->framer.max = SESSION_RESPONSE_MAX;
+	session->commands = session->continuation = BUFFER_WIPING; /* there is a password in them once */
 	session->next_answer = 1;
 	session->selected = mem_strdup("");
 	*opened_r = open_steps(session, settings, context, login, error_r);
@@ -211,8 +212,6 @@ void session_close(struct session **owner)
 		session->imap->imap_stream = NULL; /* or libetpan would say LOGOUT once more, and wait */
 		mailimap_free(session->imap);
 	}
-	mem_wipe(session->commands.data, session->commands.length);
-	mem_wipe(session->continuation.data, session->continuation.length);
 	buffer_release(&session->commands);
 	buffer_release(&session->continuation);
 	free(session->selected);

@@ -20,7 +20,6 @@ void session_queue_buffer(struct session *session, struct buffer *command)
 	buffer_printf(&session->commands, "B%u ", ++session->last_tag);
 	buffer_append(&session->commands, command->data, command->length);
 	buffer_append_string(&session->commands, "\r\n");
-	mem_wipe(command->data, command->length);
 	buffer_release(command);
 }
 
@@ -51,7 +50,6 @@ static int send_all(struct session *session, struct buffer *what, struct error *
 
 	if (what->length > 0)
 		result = etpan_stream_send(session->stream, what->data, what->length, error_r);
-	mem_wipe(what->data, what->length); /* there was a password in it once */
 	buffer_consume(what, what->length);
 	return result;
 }

@@ -180,19 +180,17 @@ static bool turn(struct worker *worker)
 	if (received == 0)
 		return true;
 	arena = arena_create(0);
+	arena_carry_secrets(arena);
 	request = belfry__worker__worker_request__unpack(arena_protobuf(arena), length, body);
-	if (request != NULL) {
+	if (request != NULL)
 		serve(worker, request, arena);
-		mem_wipe(request->password.data, request->password.len);
-	}
-	mem_wipe((uint8_t *)body, length);
 	arena_free(&arena);
 	return request != NULL;
 }
 
 int worker_run(int link_fd, const struct imap_settings *settings, struct board *board)
 {
-	struct worker worker = {.settings = settings, .board = board, .link = {.fd = link_fd}};
+	struct worker worker = {.settings = settings, .board = board, .link = {.fd = link_fd, .input = BUFFER_WIPING}};
 	struct error error;
 
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */

@@ -133,8 +133,6 @@ void worker_link_send_fd(struct worker_link *link, const ProtobufCMessage *messa
 
 void worker_link_release(struct worker_link *link)
 {
-	if (link->input.data != NULL)
-		explicit_bzero(link->input.data, link->input.length); /* requests carry passwords */
 	buffer_release(&link->input);
 	buffer_release(&link->output);
 }

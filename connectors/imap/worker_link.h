@@ -13,7 +13,7 @@ enum { WORKER_LINK_BATCH = 64 * 1024 }; /* answers leave together: a system call
 
 struct worker_link {
 	int fd;
-	struct buffer input, output;
+	struct buffer input, output; /* requests carry passwords: the input wipes */
 	size_t taken;    /* of the input: the frame that was given out last */
 	bool is_lost;    /* the daemon is gone: what is sent goes nowhere */
 };

@@ -214,6 +214,8 @@ static void connect_now(struct timer *timer)
 		return;
 	}
 	calls->link = link_create(stream, &link_events, calls);
+	if (calls->events->carry_secrets)
+		link_carry_secrets(calls->link);
 	calls->events->hello(calls, calls->owner);
 }
 

@@ -28,6 +28,7 @@ struct calls_events {
 	void (*connected)(void *owner);             /* and reached the other end. May be NULL */
 	/* A frame that answers nothing (id 0). -1: wrong form. */
 	int (*told)(const uint8_t *body, size_t length, void *owner);
+	bool carry_secrets;                         /* as link_carry_secrets() */
 };
 
 struct calls *calls_create(struct net *, const char *place, const struct calls_events *, void *owner);

@@ -56,7 +56,7 @@ static int told(const uint8_t *body, size_t length, void *owner)
 	return -1;
 }
 
-static const struct calls_events calls_events = {.hello = say_hello, .told = told};
+static const struct calls_events calls_events = {.hello = say_hello, .told = told, .carry_secrets = true};
 
 struct connector_client *connector_client_create(struct net *net, const char *role, unsigned number,
 	connector_timeout *timeout_s, const void *data)

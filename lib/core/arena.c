@@ -3,6 +3,7 @@
 #include "lib/core/arena.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct arena {
 	struct block *newest;
 	size_t used;
 	size_t block_bytes;
+	bool has_secrets;
 	ProtobufCAllocator protobuf;
 };
 
@@ -60,12 +62,15 @@ static struct block *block_create(struct block *next, size_t size)
 	return block;
 }
 
-static void block_free(struct block *block)
+static void block_free(struct block *block, bool has_secrets)
 {
-	if (block->mapped != 0)
-		munmap(block, block->mapped);
-	else
-		free(block);
+	if (block->mapped != 0) {
+		munmap(block, block->mapped); /* the kernel gives such pages to nobody unwiped */
+		return;
+	}
+	if (has_secrets)
+		mem_wipe(block->bytes, block->used);
+	free(block);
 }
 
 static void *protobuf_alloc(void *data, size_t size)
@@ -94,10 +99,15 @@ void arena_free(struct arena **arena)
 		return;
 	for (struct block *block = (*arena)->newest, *next; block != NULL; block = next) {
 		next = block->next;
-		block_free(block);
+		block_free(block, (*arena)->has_secrets);
 	}
 	free(*arena);
 	*arena = NULL;
+}
+
+void arena_carry_secrets(struct arena *arena)
+{
+	arena->has_secrets = true;
 }
 
 void *arena_alloc(struct arena *arena, size_t size)

@@ -11,6 +11,8 @@ struct arena;
 /* first_block: bytes of the first block (0: a default). */
 struct arena *arena_create(size_t first_block);
 void arena_free(struct arena **);
+/* What is in it is overwritten when it is freed. */
+void arena_carry_secrets(struct arena *);
 /* Zeroed, aligned for any type, never NULL, valid until arena_free. */
 void *arena_alloc(struct arena *, size_t size);
 char *arena_strdup(struct arena *, const char *text);

@@ -13,14 +13,36 @@
 /* The first allocation: fits a short request or answer without a second one. */
 enum { BUFFER_FIRST_BYTES = 256 };
 
+static void wipe(const struct buffer *buffer, char *bytes, size_t length)
+{
+	if (buffer->wipes)
+		mem_wipe(bytes, length);
+}
+
 static void buffer_compact(struct buffer *buffer)
 {
 	char *start = buffer->data - buffer->consumed;
+	size_t left = buffer->consumed < buffer->length ? buffer->consumed : buffer->length;
 
 	memmove(start, buffer->data, buffer->length);
+	wipe(buffer, buffer->data + buffer->length - left, left);
 	buffer->data = start;
 	buffer->room += buffer->consumed;
 	buffer->consumed = 0;
+}
+
+/* realloc would leave the bytes where they were. */
+static char *buffer_resize(struct buffer *buffer, size_t size)
+{
+	char *data;
+
+	if (!buffer->wipes || buffer->data == NULL)
+		return mem_realloc(buffer->data, size);
+	data = mem_alloc(size);
+	memcpy(data, buffer->data, buffer->length);
+	mem_wipe(buffer->data, buffer->length);
+	free(buffer->data);
+	return data;
 }
 
 char *buffer_reserve(struct buffer *buffer, size_t room)
@@ -33,7 +55,7 @@ char *buffer_reserve(struct buffer *buffer, size_t room)
 		size_t size = buffer->length + buffer->room;
 		while (size < buffer->length + room || size == 0)
 			size = size == 0 ? BUFFER_FIRST_BYTES : size * 2;
-		buffer->data = mem_realloc(buffer->data, size);
+		buffer->data = buffer_resize(buffer, size);
 		buffer->room = size - buffer->length;
 	}
 	return buffer->data + buffer->length;
@@ -86,6 +108,7 @@ void buffer_consume(struct buffer *buffer, size_t length)
 	assert(length <= buffer->length);
 	if (buffer->data == NULL)
 		return;
+	wipe(buffer, buffer->data, length);
 	buffer->data += length;
 	buffer->length -= length;
 	buffer->consumed += length;
@@ -96,6 +119,7 @@ void buffer_consume(struct buffer *buffer, size_t length)
 void buffer_truncate(struct buffer *buffer, size_t length)
 {
 	assert(length <= buffer->length);
+	wipe(buffer, buffer->data + length, buffer->length - length);
 	buffer->room += buffer->length - length;
 	buffer->length = length;
 }
@@ -108,7 +132,8 @@ const char *buffer_string(struct buffer *buffer)
 
 void buffer_release(struct buffer *buffer)
 {
+	wipe(buffer, buffer->data, buffer->length);
 	if (buffer->data != NULL)
 		free(buffer->data - buffer->consumed);
-	*buffer = BUFFER_EMPTY;
+	*buffer = (struct buffer){.wipes = buffer->wipes};
 }

@@ -6,6 +6,7 @@
 #ifndef BELFRY_LIB_CORE_BUFFER_H
 #define BELFRY_LIB_CORE_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,9 +15,11 @@ struct buffer {
 	size_t length;   /* bytes from data on */
 	size_t consumed; /* bytes before data, reused when the buffer grows */
 	size_t room;     /* bytes after data + length */
+	bool wipes;      /* for secrets: bytes that leave it, in whatever way, are overwritten where they stood */
 };
 
 #define BUFFER_EMPTY ((struct buffer){0})
+#define BUFFER_WIPING ((struct buffer){.wipes = true})
 
 void buffer_append(struct buffer *, const void *bytes, size_t length);
 void buffer_append_string(struct buffer *, const char *text);
@@ -31,7 +34,7 @@ void buffer_consume(struct buffer *, size_t length);
 void buffer_truncate(struct buffer *, size_t length);
 /* A NUL after the last byte (not counted); data as a string, never NULL. */
 const char *buffer_string(struct buffer *);
-/* Frees the memory; the buffer is then empty and usable. */
+/* Frees the memory; the buffer is then empty and usable, and wipes if it did. */
 void buffer_release(struct buffer *);
 
 #endif

@@ -214,6 +214,8 @@ static void read_some(struct stream *stream)
 	}
 	if (length > 0)
 		buffer_append(stream_input(stream), scratch, (size_t)length);
+	if (length > 0 && stream->has_secrets)
+		mem_wipe(scratch, (size_t)length);
 	if (length == STREAM_EOF) {
 		stream->ended = true;
 		want(stream);
@@ -253,11 +255,27 @@ void stream_own(struct stream *stream, stream_callback *callback, void *owner)
 	want(stream);
 }
 
+static struct buffer *buffer_made(const struct stream *stream, struct buffer **buffer)
+{
+	if (*buffer == NULL) {
+		*buffer = mem_alloc(sizeof **buffer);
+		(*buffer)->wipes = stream->has_secrets;
+	}
+	return *buffer;
+}
+
 struct buffer *stream_input(struct stream *stream)
 {
-	if (stream->in == NULL)
-		stream->in = mem_alloc(sizeof *stream->in);
-	return stream->in;
+	return buffer_made(stream, &stream->in);
+}
+
+void stream_carry_secrets(struct stream *stream)
+{
+	stream->has_secrets = true;
+	if (stream->in != NULL)
+		stream->in->wipes = true;
+	if (stream->out != NULL)
+		stream->out->wipes = true;
 }
 
 void stream_pause(struct stream *stream)
@@ -277,9 +295,7 @@ void stream_resume(struct stream *stream)
 
 static struct buffer *output(struct stream *stream)
 {
-	if (stream->out == NULL)
-		stream->out = mem_alloc(sizeof *stream->out);
-	return stream->out;
+	return buffer_made(stream, &stream->out);
 }
 
 void stream_write(struct stream *stream, const void *bytes, size_t length)
@@ -294,6 +310,7 @@ void stream_write_buffer(struct stream *stream, struct buffer *buffer)
 {
 	if (stream->out == NULL && !stream->failed && !stream->closed && buffer->length > 0) {
 		*output(stream) = *buffer;
+		stream->out->wipes = stream->has_secrets;
 		*buffer = BUFFER_EMPTY;
 		later(stream);
 		return;

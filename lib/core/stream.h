@@ -34,6 +34,9 @@ void stream_memory_pair(struct loop *, struct stream **a_r, struct stream **b_r)
 /* From now on events go here; bytes that arrived before are announced again in the next turn. */
 void stream_own(struct stream *, stream_callback *, void *owner);
 
+/* From now on bytes that have passed, either way, are overwritten where they stood. */
+void stream_carry_secrets(struct stream *);
+
 /* Bytes received and not yet consumed (buffer_consume()); the buffer belongs to the stream. */
 struct buffer *stream_input(struct stream *);
 /* No more STREAM_DATA until resumed; the peer is slowed down by its own full socket. */

@@ -38,6 +38,7 @@ struct stream {
 	ev_io io;                   /* sockets; fd -1 otherwise */
 	struct deferred turn;       /* flush, announce or free in this turn */
 	bool connected : 1, paused : 1, finishing : 1, closed : 1, failed : 1, ended : 1, announce : 1, drained : 1;
+	bool has_secrets : 1;                      /* its buffers wipe */
 	bool ended_told : 1, is_local : 1;         /* is_local: AF_UNIX, descriptors can travel */
 	bool takes_fds : 1;                        /* stream_expect_fds() */
 	bool reads_at_once : 1;                    /* its first bytes are probably there: not worth a turn of polling */

@@ -287,6 +287,7 @@ struct http_request *http_request_create(const char *header, size_t length, unsi
 	struct arena *arena = request->exchange.arena = arena_create(0);
 	char *copy = arena_alloc(arena, length + 1);
 
+	arena_carry_secrets(arena); /* Authorization */
 	memcpy(copy, header, length);
 	request->headers = arena_alloc(arena, (lines + 1) * sizeof *request->headers);
 	if (parse(request, copy, length, fault_r) < 0)

@@ -510,5 +510,6 @@ void http_server_accept(struct http_server *server, struct stream *stream, bool 
 	server->counts.connections++;
 	server->overflow += is_overflow;
 	http_connection_time(connection, is_overflow ? HTTP_OVERFLOW_TIMEOUT_MS : HTTP_HEADER_TIMEOUT_MS);
+	stream_carry_secrets(stream);
 	stream_own(stream, happened, connection);
 }

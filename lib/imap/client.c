@@ -392,6 +392,7 @@ struct imap_client *imap_client_create(struct stream *stream, const struct imap_
 	client->credentials = credentials;
 	client->timeout_ms = options->timeout_ms;
 	client->last = &client->first;
+	stream_carry_secrets(stream);
 	timer_start(client->loop, &client->timer, client->timeout_ms, timed_out);
 	if (client->security == IMAP_IMPLICIT_TLS) {
 		client->start_tls(stream, options->data);

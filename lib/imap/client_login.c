@@ -128,7 +128,7 @@ static void login_answered(struct imap_client *client, const struct imap_respons
 static void write_plain(struct imap_client *client)
 {
 	const struct imap_credentials *credentials = client->credentials;
-	struct buffer message = BUFFER_EMPTY;
+	struct buffer message = BUFFER_WIPING;
 
 	if (credentials->authorize_as != NULL)
 		buffer_append_string(&message, credentials->authorize_as);
@@ -142,7 +142,6 @@ static void write_plain(struct imap_client *client)
 	imap_client_write(client, encoded, (size_t)length);
 	imap_client_write_text(client, "\r\n");
 	mem_wipe(encoded, room);
-	mem_wipe(message.data, message.length);
 	free(encoded);
 	buffer_release(&message);
 	client->continued = NULL;
@@ -196,7 +195,7 @@ static bool is_plain_text(const char *text)
 static void login(struct imap_client *client)
 {
 	const struct imap_credentials *credentials = client->credentials;
-	struct buffer line = BUFFER_EMPTY;
+	struct buffer line = BUFFER_WIPING;
 
 	imap_client_begin(client, login_answered, NULL);
 	if (!is_plain_text(credentials->user) || !is_plain_text(credentials->password)) {
@@ -209,7 +208,6 @@ static void login(struct imap_client *client)
 	imap_quote(&line, credentials->password, strlen(credentials->password));
 	buffer_append_string(&line, "\r\n");
 	imap_client_write(client, line.data, line.length);
-	mem_wipe(line.data, line.length);
 	buffer_release(&line);
 }
 

@@ -16,7 +16,7 @@ struct link {
 	struct stream *stream;
 	const struct link_events *events;
 	void *owner;
-	bool closed, paused;
+	bool closed, paused, has_secrets;
 	struct deferred gone; /* frees the link at the end of the turn */
 	struct deferred overflow;
 };
@@ -91,6 +91,12 @@ struct link *link_create(struct stream *stream, const struct link_events *events
 	return link;
 }
 
+void link_carry_secrets(struct link *link)
+{
+	link->has_secrets = true;
+	stream_carry_secrets(link->stream);
+}
+
 static void free_later(struct deferred *gone)
 {
 	free(container_of(gone, struct link, gone));
@@ -156,6 +162,8 @@ int link_send(struct link *link, const ProtobufCMessage *message, int fd)
 
 	protobuf_c_message_pack(message, packed);
 	int result = link_send_packed(link, packed, length, fd);
+	if (link->has_secrets)
+		mem_wipe(packed, length);
 	if (packed != small)
 		free(packed);
 	return result;

@@ -34,6 +34,8 @@ struct link_events {
 /* Takes the stream over. The callbacks may close the link. */
 struct link *link_create(struct stream *, const struct link_events *, void *owner);
 void link_close(struct link **);
+/* Passwords pass here: frames are overwritten where they stood. */
+void link_carry_secrets(struct link *);
 /* Whose uid is at the other end; -1: unknown. */
 int link_peer_user(const struct link *, uid_t *uid_r);
 

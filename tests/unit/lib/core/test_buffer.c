@@ -50,10 +50,42 @@ static void printing_and_truncating_give_a_string(void **state)
 	buffer_release(&buffer);
 }
 
+/* Bytes around the content that are not NUL. */
+static size_t remains(const struct buffer *buffer)
+{
+	size_t count = 0;
+
+	for (const char *at = buffer->data - buffer->consumed; at < buffer->data + buffer->length + buffer->room; at++)
+		count += (at < buffer->data || at >= buffer->data + buffer->length) && *at != '\0';
+	return count;
+}
+
+static void nothing_remains_around_what_a_wiping_buffer_holds(void **state)
+{
+	struct buffer buffer = BUFFER_WIPING;
+	char secret[100];
+
+	(void)state;
+	memset(buffer_reserve(&buffer, 256), 0, 256);
+	memset(secret, 's', sizeof secret);
+	srand(4);
+	for (int i = 0; i < 1000; i++) {
+		buffer_append(&buffer, secret, (size_t)rand() % sizeof secret); /* grows, moves */
+		assert_int_equal(remains(&buffer), 0);
+		buffer_consume(&buffer, (size_t)rand() % (buffer.length + 1));
+		assert_int_equal(remains(&buffer), 0);
+		buffer_truncate(&buffer, buffer.length - (size_t)rand() % (buffer.length / 4 + 1));
+		assert_int_equal(remains(&buffer), 0);
+	}
+	buffer_release(&buffer);
+	assert_true(buffer.wipes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(appending_and_consuming_at_random_keeps_the_bytes),
+		cmocka_unit_test(nothing_remains_around_what_a_wiping_buffer_holds),
 		cmocka_unit_test(printing_and_truncating_give_a_string),
 	};
 
