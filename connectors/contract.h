@@ -27,6 +27,8 @@
  * When a client's connection ends its requests are void; handles and watches outlive it.
  * main is a client, too. It sends Requests with an id and no body, each alive_s of belfry.conf(5), and kills a daemon
  * that leaves several in a row without any answer: the answer (UNSUPPORTED) MUST NOT wait for the backend.
+ * Trace asks for more in the log: it SHOULD show what is said to the backend, and MUST NOT show a secret: no password,
+ * and no line that could hold one. A connector MAY do nothing about it. It gets no answer.
  *
  * --- login ---
  * Login MUST ask the backend, or a memory of an earlier answer no older than CONNECTOR_LOGIN_TTL_S. A refusal of the

@@ -11,6 +11,7 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/ipc/link.h"
+#include "lib/ipc/trace.h"
 
 struct service {
 	struct listener *listener;
@@ -24,6 +25,7 @@ struct service_client {
 	struct service_client *next, **link_to;
 	struct link *link;
 	unsigned descriptors; /* passed since all was taken */
+	bool traces;          /* it has switched something on: that ends with it */
 	char name[32]; /* "front 2", for the log */
 };
 
@@ -36,12 +38,22 @@ static void client_free(struct service_client *client)
 	free(client);
 }
 
+static void trace(struct service_client *client, const Belfry__Role__Trace *trace)
+{
+	client->traces = true;
+	trace_apply(trace);
+	if (client->service->events->traced != NULL)
+		client->service->events->traced(trace, client->service->owner);
+}
+
 static void client_lost(struct link *link, const char *why, void *owner)
 {
 	struct service_client *client = owner;
 
 	(void)link;
 	log_trace(LOG_CONNECTOR, NULL, NULL, "client=%s left: %s", log_quote(client->name), why);
+	if (client->traces)
+		trace(client, &trace_nothing);
 	client->service->events->left(client, client->service->owner);
 	client_free(client);
 }
@@ -68,6 +80,8 @@ static void client_received(struct link *link, const uint8_t *body, size_t lengt
 	}
 	if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_HELLO)
 		greeted(client, request->hello);
+	else if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_TRACE)
+		trace(client, request->trace);
 	else
 		client->service->events->asked(client, request, client->service->owner);
 	arena_free(&arena);

@@ -18,12 +18,14 @@ struct service;
 struct service_client; /* the hub or a front */
 
 struct service_events {
-	/* Anything but Hello. The request and all in it live until this returns; a password in it is wiped then. */
+	/* Anything but Hello and Trace. The request and all in it live until this returns; a password in it is wiped then. */
 	void (*asked)(struct service_client *, const Belfry__Connector__Request *, void *owner);
 	/* The client is gone: forget the pointer. */
 	void (*left)(struct service_client *, void *owner);
 	/* The client has taken all that was sent to it. May be NULL. */
 	void (*drained)(struct service_client *, void *owner);
+	/* What is traced in this process has changed so. May be NULL. */
+	void (*traced)(const Belfry__Role__Trace *, void *owner);
 };
 
 /* NULL with error_r. The clients' `left` is not called by service_close. */

@@ -35,7 +35,7 @@ static const char usage_text[] =
 	"  forget USER DEVICE   removes all that is kept of a device\n"
 	"  backup FOLDER        copies the store there; nobody waits for it\n"
 	"  reload               looks at the certificate now, as SIGHUP does\n"
-	"  trace on|off WHAT    a subsystem, \"all\", user=USER or device=DEVICE: in the hub and every front\n"
+	"  trace on|off WHAT    a subsystem, \"all\", user=USER or device=DEVICE: in hub, fronts, connectors\n"
 	"options:\n"
 	"  -s, --socket SOCKET  the control socket (default: " DEFAULT_SOCKET ")\n"
 	"  -j, --json           JSON instead of text\n";

@@ -15,6 +15,7 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/ipc/link.h"
+#include "lib/ipc/trace.h"
 
 enum {
 	IDLE_LOOK_MS = 50,      /* how often a drained role looks whether everybody has gone */
@@ -55,16 +56,6 @@ static void drain(struct role *role, unsigned over_s)
 	timer_start(role->loop, &role->look, 0, look);
 }
 
-static void trace(const Belfry__Role__Trace *trace)
-{
-	if (trace->subsystem[0] != '\0')
-		log_trace_subsystem_by_name(trace->subsystem, trace->on);
-	if (trace->user[0] != '\0')
-		log_trace_user(trace->on ? trace->user : NULL);
-	if (trace->device[0] != '\0')
-		log_trace_device(trace->on ? trace->device : NULL);
-}
-
 static void received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
 {
 	struct role *role = owner;
@@ -81,7 +72,7 @@ static void received(struct link *link, const uint8_t *body, size_t length, int 
 	} else if (rein->body_case == BELFRY__ROLE__REIN__BODY_DRAIN) {
 		drain(role, rein->drain->over_s);
 	} else if (rein->body_case == BELFRY__ROLE__REIN__BODY_TRACE) {
-		trace(rein->trace);
+		trace_apply(rein->trace);
 	} else if (rein->body_case == BELFRY__ROLE__REIN__BODY_ALIVE) {
 		link_send(link, &rein->base, -1);
 	}

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/core/log.h"
 #include "lib/core/mem.h"
 
 struct etpan {
@@ -24,6 +25,8 @@ struct etpan {
 	SSL *tls; /* NULL: plain */
 	struct buffer input;
 	struct error trouble;
+	const char *trace_user;
+	bool is_secret; /* what libetpan says is not shown in a trace */
 };
 
 static struct etpan *etpan_of(mailstream *stream)
@@ -128,19 +131,28 @@ static ssize_t transmit(struct etpan *etpan, const void *bytes, size_t length)
 static ssize_t low_read(mailstream_low *low, void *bytes, size_t room)
 {
 	struct etpan *etpan = low->data;
+	ssize_t got;
 
-	if (etpan->input.length == 0)
-		return receive(etpan, bytes, room);
-	if (room > etpan->input.length)
-		room = etpan->input.length;
-	memcpy(bytes, etpan->input.data, room);
-	buffer_consume(&etpan->input, room);
-	return (ssize_t)room;
+	if (etpan->input.length == 0) {
+		got = receive(etpan, bytes, room);
+	} else {
+		got = (ssize_t)(room < etpan->input.length ? room : etpan->input.length);
+		memcpy(bytes, etpan->input.data, (size_t)got);
+		buffer_consume(&etpan->input, (size_t)got);
+	}
+	if (got > 0)
+		log_trace(LOG_IMAP, etpan->trace_user, NULL, "user=%s S: %s", log_quote(etpan->trace_user),
+			log_quote_bytes(bytes, (size_t)got));
+	return got;
 }
 
 static ssize_t low_write(mailstream_low *low, const void *bytes, size_t length)
 {
-	return transmit(low->data, bytes, length);
+	struct etpan *etpan = low->data;
+
+	log_trace(LOG_IMAP, etpan->trace_user, NULL, "user=%s C: %s", log_quote(etpan->trace_user),
+		etpan->is_secret ? "***" : log_quote_bytes(bytes, length));
+	return transmit(etpan, bytes, length);
 }
 
 static int low_close(mailstream_low *low)
@@ -313,6 +325,14 @@ int etpan_stream_start_tls(mailstream *stream, SSL_CTX *context, const char *tls
 	if (start_tls(etpan, context, tls_name) != 0)
 		return error_set(error_r, "%s", etpan->trouble.text);
 	return 0;
+}
+
+void etpan_stream_trace(mailstream *stream, const char *user, bool is_secret)
+{
+	struct etpan *etpan = etpan_of(stream);
+
+	etpan->trace_user = user;
+	etpan->is_secret = is_secret;
 }
 
 bool etpan_stream_is_tls(mailstream *stream)

@@ -32,6 +32,9 @@ mailstream *etpan_stream_open(const char *host, unsigned port, int timeout_ms, S
  * somebody in between (CVE-2020-15953): refused. */
 int etpan_stream_start_tls(mailstream *, SSL_CTX *, const char *tls_name, struct error *error_r);
 bool etpan_stream_is_tls(mailstream *);
+/* Whose lines these are in the trace of what libetpan says and hears; the name stays the caller's. is_secret: what it
+ * says from now on is not shown. */
+void etpan_stream_trace(mailstream *, const char *user, bool is_secret);
 
 /* What has arrived and nobody has read. libetpan's unread bytes are in it after this call. */
 struct buffer *etpan_stream_input(mailstream *);

@@ -92,7 +92,12 @@ static void drained(struct service_client *client, void *owner)
 	pool_client_drained(((struct imap *)owner)->pool, client);
 }
 
-static const struct service_events service_events = {asked, left, drained};
+static void traced(const Belfry__Role__Trace *trace, void *owner)
+{
+	pool_trace(((struct imap *)owner)->pool, trace);
+}
+
+static const struct service_events service_events = {asked, left, drained, traced};
 
 /* --- start and stop -------------------------------------------------------------------------------------------- */
 

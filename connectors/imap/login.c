@@ -156,8 +156,9 @@ static void accepted(struct verification *verification)
 			throttle_pardon(logins->throttle, &try);
 		throttle_accepted(logins->throttle, &try);
 		answer_handle(waiter->client, waiter->id, account);
+		log_trace(LOG_CONNECTOR, verification->user, waiter->device, "user=%s device=%s login=ok",
+			log_quote(verification->user), log_quote(waiter->device));
 	}
-	log_trace(LOG_CONNECTOR, verification->user, NULL, "user=%s login=ok", log_quote(verification->user));
 	verification_free(verification);
 	if (is_new)
 		verify_stale(logins, account->user);

@@ -14,6 +14,7 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/ipc/link.h"
+#include "lib/ipc/trace.h"
 
 #define STATUS(name) BELFRY__CONNECTOR__STATUS__##name
 
@@ -189,6 +190,15 @@ static void worker_received(struct link *link, const uint8_t *body, size_t lengt
 
 static const struct link_events worker_events = {.received = worker_received, .lost = worker_lost};
 
+static void tell_trace(const Belfry__Role__Trace *trace, void *data)
+{
+	struct slot *slot = data;
+	Belfry__Worker__WorkerRequest message = BELFRY__WORKER__WORKER_REQUEST__INIT;
+
+	message.trace = (Belfry__Role__Trace *)(uintptr_t)trace;
+	link_send(slot->link, &message.base, -1);
+}
+
 static int slot_start(struct slot *slot)
 {
 	struct error error;
@@ -202,6 +212,7 @@ static int slot_start(struct slot *slot)
 	slot->has_served = false;
 	slot->link = link_create(slot->process.stream, &worker_events, slot);
 	link_carry_secrets(slot->link);
+	trace_each(tell_trace, slot);
 	log_trace(LOG_CONNECTOR, NULL, NULL, "worker=%d started", (int)slot->process.pid);
 	return 0;
 }
@@ -266,6 +277,7 @@ static void send_request(struct slot *slot, struct request *request)
 	message.id = ++pool->last_id;
 	message.session_key = (ProtobufCBinaryData){sizeof account->handle, (uint8_t *)account->handle};
 	message.user = account->login;
+	message.canonical = account->user;
 	message.password.data = (uint8_t *)secret_text(account->password);
 	message.password.len = strlen(secret_text(account->password));
 	message.timeout_s = (uint32_t)((left_ms(request) + 999) / 1000);
@@ -567,6 +579,13 @@ void pool_forget_account(struct pool *pool, const struct account *account)
 	for (int i = 0; i < pool->settings->workers; i++)
 		if (pool->slots[i].link != NULL)
 			link_send(pool->slots[i].link, &message.base, -1);
+}
+
+void pool_trace(struct pool *pool, const Belfry__Role__Trace *trace)
+{
+	for (int i = 0; i < pool->settings->workers; i++)
+		if (pool->slots[i].link != NULL)
+			tell_trace(trace, &pool->slots[i]);
 }
 
 struct pool *pool_create(struct loop *loop, const struct imap_settings *settings, const struct process_ways *ways,

@@ -41,5 +41,7 @@ void pool_forget_client(struct pool *, const struct service_client *);
 void pool_client_drained(struct pool *, const struct service_client *);
 /* The account is void: its requests are answered LOGIN_NEEDED, its sessions closed. */
 void pool_forget_account(struct pool *, const struct account *);
+/* For all workers; those that are started later learn what is traced here. */
+void pool_trace(struct pool *, const Belfry__Role__Trace *);
 
 #endif

@@ -22,6 +22,7 @@ static int connect_server(struct session *session, const struct imap_settings *s
 		at_once ? context : NULL, settings->tls_name, error_r);
 	if (session->stream == NULL)
 		return -1;
+	etpan_stream_trace(session->stream, session->trace_user, false);
 	session->imap = mailimap_new(0, NULL);
 	if (session->imap == NULL)
 		abort(); /* out of memory, as everywhere */
@@ -112,7 +113,9 @@ static enum session_answer login_plainly(struct session *session, const struct s
 		error_set(error_r, "the server allows no login on this connection; set tls");
 		return SESSION_BAD;
 	}
+	etpan_stream_trace(session->stream, session->trace_user, true);
 	result = mailimap_login(session->imap, login->user, login->password);
+	etpan_stream_trace(session->stream, session->trace_user, false);
 	mem_wipe(session->stream->write_buffer, session->stream->buffer_max_size);
 	if (result == MAILIMAP_NO_ERROR)
 		return SESSION_OK;
@@ -187,8 +190,9 @@ struct session *session_open(const struct imap_settings *settings, SSL_CTX *cont
 	session->commands = session->continuation = BUFFER_WIPING; /* there is a password in them once */
 	session->next_answer = 1;
 	session->selected = mem_strdup("");
+	session->trace_user = mem_strdup(login->trace_user);
 	*opened_r = open_steps(session, settings, context, login, error_r);
-	log_trace(LOG_IMAP, login->user, NULL, "session user=%s opened=%d %s", log_quote(login->user), (int)*opened_r,
+	log_trace(LOG_IMAP, login->trace_user, NULL, "session user=%s opened=%d %s", log_quote(login->trace_user), (int)*opened_r,
 		*opened_r == SESSION_OPENED ? "" : log_quote(error_r->text));
 	if (*opened_r != SESSION_OPENED)
 		session_close(&session);
@@ -215,6 +219,7 @@ void session_close(struct session **owner)
 	buffer_release(&session->commands);
 	buffer_release(&session->continuation);
 	free(session->selected);
+	free(session->trace_user);
 	free(session);
 }
 

@@ -27,6 +27,7 @@ enum session_answer { SESSION_OK, SESSION_NO, SESSION_BAD, SESSION_LOST };
 
 struct session_login {
 	const char *user, *password, *authorize_as; /* authorize_as "": the user */
+	const char *trace_user;
 };
 
 enum session_opened { SESSION_OPENED, SESSION_REFUSED, SESSION_UNREACHABLE };
@@ -34,6 +35,7 @@ enum session_opened { SESSION_OPENED, SESSION_REFUSED, SESSION_UNREACHABLE };
 struct session {
 	mailimap *imap;
 	mailstream *stream;
+	char *trace_user;
 	unsigned capabilities;     /* enum imap_capability */
 	bool is_dovecot;
 	bool is_broken;            /* only closing makes sense */

@@ -10,9 +10,20 @@
 #include "connectors/imap/etpan_stream.h"
 #include "connectors/imap/mailbox_name.h"
 #include "connectors/imap/session.h"
+#include "lib/core/log.h"
 #include "lib/core/mem.h"
 
 /* --- asking ---------------------------------------------------------------------------------------------------- */
+
+/* A buffer that wipes has a secret in it, behind the command's name. */
+static void trace_command(const struct session *session, const struct buffer *command)
+{
+	const char *space = memchr(command->data, ' ', command->length);
+	size_t shown = !command->wipes ? command->length : space == NULL ? 0 : (size_t)(space - command->data);
+
+	log_trace(LOG_IMAP, session->trace_user, NULL, "user=%s C: B%u %s%s", log_quote(session->trace_user), session->last_tag,
+		log_quote_bytes(command->data, shown), command->wipes ? " ***" : "");
+}
 
 void session_queue_buffer(struct session *session, struct buffer *command)
 {
@@ -20,6 +31,7 @@ void session_queue_buffer(struct session *session, struct buffer *command)
 	buffer_printf(&session->commands, "B%u ", ++session->last_tag);
 	buffer_append(&session->commands, command->data, command->length);
 	buffer_append_string(&session->commands, "\r\n");
+	trace_command(session, command);
 	buffer_release(command);
 }
 
@@ -70,6 +82,8 @@ static int next_response(struct session *session, struct imap_response *response
 			return error_set(error_r, "the server sent a response over %d MB", SESSION_RESPONSE_MAX >> 20);
 		if (length > 0) {
 			session->taken = (size_t)length;
+			log_trace(LOG_IMAP, session->trace_user, NULL, "user=%s S: %s", log_quote(session->trace_user),
+				log_quote_bytes(input->data, (size_t)length));
 			if (imap_response_parse(input->data, (size_t)length, response_r) == 0)
 				return 0;
 			buffer_consume(input, session->taken); /* a line that is no response: some servers add one */

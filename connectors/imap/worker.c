@@ -11,6 +11,7 @@
 #include "connectors/imap/worker_internal.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
+#include "lib/ipc/trace.h"
 
 enum { TIDY_MS = 10000 }; /* how often idle sessions are looked at while no request comes */
 
@@ -91,7 +92,7 @@ static struct session *log_in(struct worker_call *call, enum session_opened *ope
 {
 	const Belfry__Worker__WorkerRequest *request = call->request;
 	char *password = mem_strndup((const char *)request->password.data, request->password.len);
-	struct session_login login = {request->user, password, request->authorize_as};
+	struct session_login login = {request->user, password, request->authorize_as, request->canonical};
 	struct session *session = session_open(call->settings, call->tls, &login, opened_r, error_r);
 
 	mem_wipe(password, request->password.len);
@@ -152,6 +153,8 @@ static void serve(struct worker *worker, const Belfry__Worker__WorkerRequest *re
 		session_cache_forget(worker->cache, request->forget.data, request->forget.len);
 		return;
 	}
+	if (request->trace != NULL)
+		trace_apply(request->trace);
 	if (request->request == NULL)
 		return;
 	call.session = find_session(worker, &call);

@@ -201,7 +201,7 @@ static void answer_trace(struct hub *hub, char *words[], size_t count, struct bu
 		hub_trace(hub, words[2], "", "", on);
 	}
 	log_info(LOG_CONTROL, "trace=%s what=%s", words[1], log_quote(words[2]));
-	buffer_printf(answer, "ok\nnote\ttrace of %s is %s in the hub and in every front\n", log_quote(words[2]), words[1]);
+	buffer_printf(answer, "ok\nnote\ttrace of %s is %s in the hub, in every front and in every connector\n", log_quote(words[2]), words[1]);
 }
 
 /* One of answer (at once) and start (it answers the visitor later) is set. */

@@ -8,6 +8,7 @@
 #include "gateway/service/access.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
+#include "lib/ipc/trace.h"
 
 void hub_front_answer(struct hub_front *front, uint64_t id, Belfry__Role__FromHub *message)
 {
@@ -137,8 +138,9 @@ static bool is_permitted(const struct hub_settings *settings, struct stream *str
 	return false;
 }
 
-static void trace_send(struct hub_front *front, const Belfry__Role__Trace *trace)
+static void trace_send(const Belfry__Role__Trace *trace, void *data)
 {
+	struct hub_front *front = data;
 	Belfry__Role__FromHub message = BELFRY__ROLE__FROM_HUB__INIT;
 
 	message.body_case = BELFRY__ROLE__FROM_HUB__BODY_TRACE;
@@ -164,14 +166,14 @@ static void accepted(struct stream *stream, void *data)
 	front->link = link_create(stream, &link_events, front);
 	hub->fronts[index] = front;
 	hub->counters.fronts++;
-	hub_traces_each(hub, trace_send, front);
+	trace_each(trace_send, front);
 }
 
 void hub_fronts_trace(struct hub *hub, const Belfry__Role__Trace *trace)
 {
 	for (size_t i = 0; i < HUB_FRONTS_MAX; i++)
 		if (hub->fronts[i] != NULL)
-			trace_send(hub->fronts[i], trace);
+			trace_send(trace, hub->fronts[i]);
 }
 
 int hub_fronts_start(struct hub *hub, struct error *error_r)

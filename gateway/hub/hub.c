@@ -113,8 +113,6 @@ void hub_stop(struct hub **owner)
 	timer_stop(hub->loop, &hub->sweep);
 	locks_free(&hub->locks);
 	hub_ring_free(&hub->ring);
-	free(hub->traced_user);
-	free(hub->traced_device);
 	free(hub);
 	*owner = NULL;
 }

@@ -102,7 +102,7 @@ struct hub *hub_start(struct net *, const struct hub_settings *, struct store *,
 void hub_stop(struct hub **);
 
 void hub_count(const struct hub *, struct hub_counters *counters_r);
-/* As belfryctl trace, for this role and all its fronts. */
+/* As belfryctl trace, for this role, all its fronts and all connectors. */
 void hub_trace(struct hub *, const char *subsystem, const char *user, const char *device, bool on);
 
 #endif

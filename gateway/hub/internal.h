@@ -120,8 +120,6 @@ struct hub {
 	struct hub_counters counters;
 	struct hub_hooks *hooks;
 	struct hub_control *control;
-	bool traced[LOG_SUBSYSTEMS];
-	char *traced_user, *traced_device;
 	bool is_stopping;
 };
 
@@ -147,9 +145,6 @@ void hub_fronts_stop(struct hub *);
 void hub_front_close(struct hub_front *, const char *why);
 void hub_fronts_trace(struct hub *, const Belfry__Role__Trace *);
 void hub_front_answer(struct hub_front *, uint64_t id, Belfry__Role__FromHub *);
-
-/* trace.c: what is being traced, for a front that comes later. */
-void hub_traces_each(const struct hub *, void (*each)(struct hub_front *, const Belfry__Role__Trace *), struct hub_front *);
 
 /* front.c: as the rest of the gateway has it; of the message. */
 struct principal hub_principal(const Belfry__Role__Principal *);
@@ -180,6 +175,7 @@ void hub_route_committed(struct hub *, const char *user);
 /* watch.c */
 void hub_instances_start(struct hub *);
 void hub_instances_stop(struct hub *);
+void hub_instances_trace(struct hub *, const Belfry__Role__Trace *);
 bool hub_instance_is_up(const struct hub_instance *);
 void hub_instance_send(struct hub_instance *, Belfry__Connector__Request *, struct call *);
 /* For the instance's queue: USER_WANT_*. */

@@ -15,6 +15,7 @@
 #include "gateway/hub/internal.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
+#include "lib/ipc/trace.h"
 
 enum { PUMP_MS = 20 }; /* the queue is looked at this often while it waits */
 
@@ -294,6 +295,15 @@ static void recheck(struct timer *timer)
 
 /* --- the link -------------------------------------------------------------------------------------------------------- */
 
+static void trace_send(const Belfry__Role__Trace *trace, void *data)
+{
+	Belfry__Connector__Request request = BELFRY__CONNECTOR__REQUEST__INIT;
+
+	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_TRACE;
+	request.trace = (Belfry__Role__Trace *)(uintptr_t)trace;
+	calls_send(data, &request.base, NULL);
+}
+
 static void hello(struct calls *calls, void *owner)
 {
 	Belfry__Connector__Request request = BELFRY__CONNECTOR__REQUEST__INIT;
@@ -304,6 +314,13 @@ static void hello(struct calls *calls, void *owner)
 	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_HELLO;
 	request.hello = &who;
 	calls_send(calls, &request.base, NULL);
+	trace_each(trace_send, calls);
+}
+
+void hub_instances_trace(struct hub *hub, const Belfry__Role__Trace *trace)
+{
+	for (size_t i = 0; i < hub->settings.instance_count; i++)
+		trace_send(trace, hub->instances[i].calls);
 }
 
 /* Nothing is known after a break: each user is watched anew and asked about once, through the queue. */

@@ -9,6 +9,7 @@
 #include "lib/core/arena.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
+#include "lib/ipc/trace.h"
 
 /* A transaction ends with the link that it was begun on, and a hub that was started anew counts from 1 again. So what
  * callers hold has the link's number above the hub's: it never means another one's transaction. */
@@ -53,16 +54,6 @@ static void connected(void *owner)
 	client->events->returned(client->owner);
 }
 
-static void set_trace(const Belfry__Role__Trace *trace)
-{
-	if (trace->subsystem[0] != '\0')
-		log_trace_subsystem_by_name(trace->subsystem, trace->on);
-	if (trace->user[0] != '\0')
-		log_trace_user(trace->on ? trace->user : NULL);
-	if (trace->device[0] != '\0')
-		log_trace_device(trace->on ? trace->device : NULL);
-}
-
 static int told(const uint8_t *body, size_t length, void *owner)
 {
 	struct hub_client *client = owner;
@@ -79,7 +70,7 @@ static int told(const uint8_t *body, size_t length, void *owner)
 			client->events->woken(message->parked->changed, client->owner);
 		break;
 	case BELFRY__ROLE__FROM_HUB__BODY_WAKE: client->events->woken(message->wake, client->owner); break;
-	case BELFRY__ROLE__FROM_HUB__BODY_TRACE: set_trace(message->trace); break;
+	case BELFRY__ROLE__FROM_HUB__BODY_TRACE: trace_apply(message->trace); break;
 	default: break;
 	}
 	arena_free(&arena);

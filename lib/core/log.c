@@ -139,6 +139,16 @@ void log_trace_device(const char *device)
 	replace(&state.traced_device, device);
 }
 
+const char *log_traced_user(void)
+{
+	return state.traced_user;
+}
+
+const char *log_traced_device(void)
+{
+	return state.traced_device;
+}
+
 bool log_traced(enum log_subsystem subsystem, const char *user, const char *device)
 {
 	if (state.traced & (1u << subsystem))

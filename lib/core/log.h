@@ -37,6 +37,8 @@ void log_trace_subsystem(enum log_subsystem, bool on);
 int log_trace_subsystem_by_name(const char *name, bool on); /* -1: no such subsystem; "all" is every one */
 void log_trace_user(const char *user);
 void log_trace_device(const char *device);
+const char *log_traced_user(void); /* NULL: none */
+const char *log_traced_device(void);
 bool log_traced(enum log_subsystem, const char *user, const char *device); /* user and device may be NULL */
 void log_trace_write(enum log_subsystem, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -146,11 +146,17 @@ static struct imap_command *enqueue(struct imap_client *client, const char *text
 	return command;
 }
 
-void imap_client_begin(struct imap_client *client, imap_answered *answered, void *data)
+static void trace_command(const struct imap_client *client, unsigned tag, const char *shown)
+{
+	log_trace(LOG_IMAP, client->trace_user, NULL, "user=%s C: A%u %s", log_quote(client->trace_user), tag, shown);
+}
+
+void imap_client_begin(struct imap_client *client, const char *shown, imap_answered *answered, void *data)
 {
 	struct imap_command *command = enqueue(client, "", answered, data);
 
 	write_tag(client, &command->tag);
+	trace_command(client, command->tag, shown);
 	client->sent++;
 }
 
@@ -173,8 +179,7 @@ static void send_waiting(struct imap_client *client)
 		imap_client_write_text(client, command->text);
 		imap_client_write_text(client, "\r\n");
 		client->sent++;
-		log_trace(LOG_IMAP, client->trace_user, NULL, "user=%s C: A%u %s", log_quote(client->trace_user), command->tag,
-			command->text);
+		trace_command(client, command->tag, command->text);
 	}
 }
 
@@ -203,6 +208,7 @@ static void proceed(struct imap_client *client)
 	} else if (client->idle == IMAP_IDLE_OFF && client->wants_idle) {
 		write_tag(client, &client->idle_tag);
 		imap_client_write_text(client, "IDLE\r\n");
+		trace_command(client, client->idle_tag, "IDLE");
 		client->idle = IMAP_IDLE_ASKED;
 	}
 	arm(client);

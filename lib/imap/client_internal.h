@@ -60,8 +60,9 @@ struct imap_client {
 /* Tells the owner once that it is over. */
 void imap_client_fail(struct imap_client *, enum imap_failure, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Starts a command now: writes its tag and a space; the caller writes the rest with imap_client_write(). */
-void imap_client_begin(struct imap_client *, imap_answered *, void *data);
+/* Starts a command now: writes its tag and a space; the caller writes the rest with imap_client_write(). shown: what the
+ * trace shows of it, never a secret. */
+void imap_client_begin(struct imap_client *, const char *shown, imap_answered *, void *data);
 void imap_client_write(struct imap_client *, const void *bytes, size_t length);
 void imap_client_write_text(struct imap_client *, const char *text);
 /* The login is done: from here on the owner's commands. */

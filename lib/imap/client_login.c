@@ -54,7 +54,7 @@ static void start_tls(struct imap_client *client)
 		imap_client_fail(client, IMAP_FAILED_TLS, "the server does not offer STARTTLS");
 		return;
 	}
-	imap_client_begin(client, upgraded, NULL);
+	imap_client_begin(client, "STARTTLS", upgraded, NULL);
 	imap_client_write_text(client, "STARTTLS\r\n");
 }
 
@@ -119,7 +119,7 @@ static void login_answered(struct imap_client *client, const struct imap_respons
 			imap_client_enter_ready(client);
 			return;
 		}
-		imap_client_begin(client, capability_after_login, NULL);
+		imap_client_begin(client, "CAPABILITY", capability_after_login, NULL);
 		imap_client_write_text(client, "CAPABILITY\r\n");
 	}
 }
@@ -149,7 +149,7 @@ static void write_plain(struct imap_client *client)
 
 static void authenticate_plain(struct imap_client *client)
 {
-	imap_client_begin(client, login_answered, NULL);
+	imap_client_begin(client, "AUTHENTICATE PLAIN ***", login_answered, NULL);
 	if (client->capabilities & IMAP_CAP_SASL_IR) {
 		imap_client_write_text(client, "AUTHENTICATE PLAIN ");
 		write_plain(client);
@@ -197,7 +197,7 @@ static void login(struct imap_client *client)
 	const struct imap_credentials *credentials = client->credentials;
 	struct buffer line = BUFFER_WIPING;
 
-	imap_client_begin(client, login_answered, NULL);
+	imap_client_begin(client, "LOGIN ***", login_answered, NULL);
 	if (!is_plain_text(credentials->user) || !is_plain_text(credentials->password)) {
 		write_literal_head(client, "LOGIN ", credentials->user, write_user);
 		return;
@@ -223,7 +223,7 @@ static void say_for_whom(struct imap_client *client)
 	buffer_append_string(&line, "ID (\"name\" \"belfry\" \"x-originating-ip\" ");
 	imap_quote(&line, address, strcspn(address, "]"));
 	buffer_append_string(&line, ")\r\n");
-	imap_client_begin(client, NULL, NULL);
+	imap_client_begin(client, "ID", NULL, NULL);
 	imap_client_write(client, line.data, line.length);
 	buffer_release(&line);
 }
@@ -231,7 +231,7 @@ static void say_for_whom(struct imap_client *client)
 static void choose_login(struct imap_client *client)
 {
 	if (!client->has_capabilities) {
-		imap_client_begin(client, capability_answered, NULL);
+		imap_client_begin(client, "CAPABILITY", capability_answered, NULL);
 		imap_client_write_text(client, "CAPABILITY\r\n");
 		return;
 	}

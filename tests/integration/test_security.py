@@ -206,7 +206,13 @@ class Security(unittest.TestCase):
         finally:
             self.belfry.control("trace", "off", "all")
         log = self.belfry.log()
-        self.assertIn("trace", log)
+        # the lines of the daemon and of a worker, to and from the backend
+        lines = "trace: user=u0007@example.org "
+        for line in (r"imap imap: %sC: A\d+ AUTHENTICATE PLAIN \*\*\*$",
+                     r"imap worker imap: %sC: B\d+ AUTHENTICATE \*\*\*$",
+                     r"imap worker imap: %sC: B\d+ LIST ",
+                     r"imap worker imap: %sS: \* LIST "):
+            self.assertRegex(log, re.compile(line % lines, re.M))
         password = self.dovecot.password_of("u0007")
         secrets = [password, "entirely wrong pa55", MASTER_PASSWORD]
         for secret in secrets:

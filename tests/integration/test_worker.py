@@ -785,11 +785,14 @@ class Liars(unittest.TestCase):
         self.folder = Folder("liar")
         self.addCleanup(self.folder.remove)
 
-    def ask(self, answers, capabilities=ScriptedImap.CAPABILITIES, **request):
+    def ask(self, answers, capabilities=ScriptedImap.CAPABILITIES, trace=None,
+            **request):
         self.server = ScriptedImap(answers, capabilities)
         self.addCleanup(self.server.close)
         worker = Worker(dict(host="127.0.0.1", port=self.server.port,
                              tls="none", timeout_s=2), self.folder("log"))
+        if trace:
+            worker.send(trace=trace)
         try:
             return worker.ask("alice", "secret", **request)
         finally:
@@ -947,6 +950,25 @@ class Liars(unittest.TestCase):
         self.ask([("AUTHENTICATE PLAIN$", authenticate)],
                  capabilities="IMAP4rev1 AUTH=PLAIN", list={})
         self.assertEqual(asked, [b"AGFsaWNlAHNlY3JldA==\r\n"])
+
+    def test_a_trace_shows_the_lines_and_no_credentials(self):
+        def go_on(command, tag, connection):
+            connection.sendall(b"+ go on\r\n")
+            connection.recv(1000)
+            return "{tag} OK\n"
+        for capabilities, shown in (
+                ("IMAP4rev1", r"C: \*\*\*$"),    # libetpan says LOGIN
+                ("IMAP4rev1 AUTH=PLAIN", "C: B2 AUTHENTICATE PLAIN$"),
+                ("IMAP4rev1 AUTH=PLAIN SASL-IR",
+                 r"C: B2 AUTHENTICATE \*\*\*$")):
+            self.ask([("LIST", '* LIST () "/" INBOX\n{tag} OK\n'),
+                      ("AUTHENTICATE PLAIN$", go_on)], capabilities,
+                     trace=dict(subsystem="imap", on=True), list={})
+            log = self.folder.read("log")
+            for line in (shown, r"C: B\d+ LIST ", r"S: \* LIST "):
+                self.assertRegex(log, re.compile(line, re.M))
+            for secret in ("secret", "c2VjcmV0", "NlY3JldA", "zZWNyZX"):
+                self.assertNotIn(secret, log)
 
     def test_preauth_is_not_taken(self):
         self.server = ScriptedImap(greeting="* PREAUTH welcome\n")

@@ -14,6 +14,7 @@
 
 #include "connectors/imap/pool.h"
 #include "connectors/imap/unsettled.h"
+#include "lib/core/log.h"
 #include "tests/unit/connectors/imap/fixture.h"
 
 enum { TIMEOUT_MS = 30000 };
@@ -409,6 +410,59 @@ static void a_front_that_does_not_read_slows_its_worker_only(void **state)
 	free(large);
 }
 
+static void switch_trace(struct fixture *fixture, const char *subsystem, const char *user, bool on)
+{
+	Belfry__Connector__Request request = BELFRY__CONNECTOR__REQUEST__INIT;
+	Belfry__Role__Trace trace = BELFRY__ROLE__TRACE__INIT;
+
+	trace.subsystem = (char *)(uintptr_t)subsystem;
+	trace.user = (char *)(uintptr_t)user;
+	trace.on = on;
+	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_TRACE;
+	request.trace = &trace;
+	link_send(fixture->hub.link, &request.base, -1);
+	loop_settle(fixture->loop);
+}
+
+/* What the worker was told of the trace, in one line. */
+static const char *traced_in(const struct fixture *fixture, unsigned worker)
+{
+	static char text[256];
+	const struct fake_worker *fake = &fixture->workers[worker];
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < fake->count; i++)
+		if (fake->requests[i]->trace != NULL)
+			at += (size_t)snprintf(text + at, sizeof text - at, "%s%s%s ", fake->requests[i]->trace->on ? "+" : "-",
+				fake->requests[i]->trace->subsystem, fake->requests[i]->trace->user);
+	return text;
+}
+
+static void workers_of_now_and_later_trace_until_the_hub_is_gone(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=2\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_list(&fixture.front);
+	assert_string_equal(worker_request(&fixture, 0)->canonical, "alice@example.org");
+	switch_trace(&fixture, "imap", "", true);
+	switch_trace(&fixture, "", "bob@example.org", true);
+	assert_true(log_traced(LOG_IMAP, NULL, NULL));
+	asker_list(&fixture.front);
+	assert_string_equal(traced_in(&fixture, 0), "+imap +bob@example.org ");
+	assert_string_equal(traced_in(&fixture, 1), "+imap +bob@example.org ");
+	switch_trace(&fixture, "imap", "", false);
+	assert_string_equal(traced_in(&fixture, 1), "+imap +bob@example.org -imap ");
+	link_close(&fixture.hub.link);
+	loop_settle(fixture.loop);
+	assert_string_equal(traced_in(&fixture, 1), "+imap +bob@example.org -imap -all* ");
+	assert_false(log_traced(LOG_IMAP, "bob@example.org", NULL));
+	fixture_stop(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +483,7 @@ int main(void)
 		cmocka_unit_test(queues_are_bounded),
 		cmocka_unit_test(a_front_that_leaves_frees_the_worker_for_others),
 		cmocka_unit_test(a_front_that_does_not_read_slows_its_worker_only),
+		cmocka_unit_test(workers_of_now_and_later_trace_until_the_hub_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,7 +268,7 @@ static void a_tool_that_leaves_early_leaves_nothing_behind(void **state)
 	assert_has(ask("devices\talice\n"), "ok\n");
 }
 
-static void trace_reaches_fronts_of_now_and_later(void **state)
+static void trace_reaches_fronts_and_connectors_of_now_and_later(void **state)
 {
 	struct try_front later;
 
@@ -278,12 +278,19 @@ static void trace_reaches_fronts_of_now_and_later(void **state)
 	assert_true(log_traced(LOG_HUB, ALICE, NULL));
 	assert_has(ask("trace\ton\thub\n"), "ok\n");
 	assert_string_equal(front.traced, "hub///1");
+	assert_string_equal(try.connector.traced, "hub///1");
+	assert_int_equal(try.connector.traces, 2);
 	try_front_connect(&try, &later);
 	assert_int_equal(later.traces, 2);
+	try_connector_lose(&try);
+	try_connector_return(&try);
+	assert_int_equal(try.connector.traces, 4);
+	assert_true(try_warning(&try, "lost"));
 	assert_has(ask("trace\toff\thub\n"), "ok\n");
 	assert_has(ask("trace\toff\tuser=alice\n"), "ok\n");
 	assert_false(log_traced(LOG_HUB, ALICE, NULL));
 	assert_string_equal(later.traced, "/alice@example.org//0");
+	assert_string_equal(try.connector.traced, "/alice@example.org//0");
 	assert_has(ask("trace\ton\tchimes\n"), "error\tno subsystem chimes; there are: all main");
 	assert_has(ask("trace\tmaybe\thub\n"), "error\t");
 	try_front_close(&try, &later);
@@ -323,7 +330,7 @@ int main(void)
 		CASE(devices_are_listed_and_forgotten),
 		CASE(a_backup_is_told_of_when_it_is_over),
 		CASE(a_tool_that_leaves_early_leaves_nothing_behind),
-		CASE(trace_reaches_fronts_of_now_and_later),
+		CASE(trace_reaches_fronts_and_connectors_of_now_and_later),
 		CASE(wrong_requests_are_answered_with_what_is_wrong),
 	};
 

@@ -114,6 +114,11 @@ static void watch_answer(struct try_connector *connector, uint64_t id)
 	link_send(connector->link, &response.base, -1);
 }
 
+static void trace_note(const Belfry__Role__Trace *trace, char *text, size_t size)
+{
+	snprintf(text, size, "%s/%s/%s/%d", trace->subsystem, trace->user, trace->device, trace->on);
+}
+
 static void connector_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
 {
 	struct try_connector *connector = owner;
@@ -143,6 +148,11 @@ static void connector_received(struct link *link, const uint8_t *body, size_t le
 		} else {
 			check_answer(connector, request->id, request->check);
 		}
+		break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_TRACE:
+		assert_true(connector->hellos > 0);
+		connector->traces++;
+		trace_note(request->trace, connector->traced, sizeof connector->traced);
 		break;
 	default: fail();
 	}
@@ -240,8 +250,7 @@ static void front_received(struct link *link, const uint8_t *body, size_t length
 	assert_non_null(message);
 	if (message->body_case == BELFRY__ROLE__FROM_HUB__BODY_TRACE) {
 		front->traces++;
-		snprintf(front->traced, sizeof front->traced, "%s/%s/%s/%d", message->trace->subsystem, message->trace->user,
-			message->trace->device, message->trace->on);
+		trace_note(message->trace, front->traced, sizeof front->traced);
 		belfry__role__from_hub__free_unpacked(message, NULL);
 		return;
 	}

@@ -35,7 +35,8 @@ struct try_connector {
 	uint64_t held[TRY_CHECKS];
 	Belfry__Connector__Request *held_request[TRY_CHECKS];
 	size_t held_count;
-	unsigned hellos, checks, watches, unwatches;
+	unsigned hellos, checks, watches, unwatches, traces;
+	char traced[64];                        /* the last, as a front's */
 	Belfry__Connector__Request *last_watch, *last_check;
 };
 

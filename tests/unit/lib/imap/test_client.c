@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/core/log.h"
 #include "lib/core/stream_internal.h"
 #include "lib/imap/client.h"
 
@@ -191,6 +192,45 @@ static void an_odd_password_travels_as_a_literal(void **state)
 	say(&test, "A1 OK [CAPABILITY IMAP4rev1] in\r\n");
 	assert_int_equal(test.ready, 1);
 	finish(&test);
+}
+
+static void collect_line(enum log_level level, const char *line, void *data)
+{
+	(void)level;
+	buffer_append_string(data, line);
+	buffer_append_string(data, "\n");
+}
+
+static void a_trace_shows_commands_and_no_credentials(void **state)
+{
+	static const struct imap_credentials *const all[] = {&alice, &odd, &as_alice};
+	static const char *const offers[] = {"SASL-IR AUTH=PLAIN", "AUTH=PLAIN", "IDLE"};
+	static const char *const secrets[] = {"se\\\"cret", "se\"cret", "AGFsaWNlAHNlImNyZXQ", "gr\xc3\xbcn", "AGFsaWNlAGdyw7x",
+		"YWxpY2UAbWFzdGVyAG0"};
+	struct buffer log = BUFFER_EMPTY;
+	struct test test = {0};
+	char greeting[100];
+
+	(void)state;
+	log_set_sink(collect_line, &log);
+	log_trace_user("alice");
+	for (size_t i = 0; i < 9; i++) {
+		start(&test, IMAP_PLAIN, all[i % 3]);
+		snprintf(greeting, sizeof greeting, "* OK [CAPABILITY IMAP4rev1 %s] hi\r\n", offers[i / 3]);
+		say(&test, greeting);
+		say(&test, "+ go on\r\n");
+		say(&test, "+ go on\r\n");
+		say(&test, "A1 OK [CAPABILITY IMAP4rev1 IDLE] in\r\n");
+		finish(&test);
+	}
+	log_trace_user(NULL);
+	log_set_sink(NULL, NULL);
+	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+		assert_null(strstr(buffer_string(&log), secrets[i]));
+	assert_non_null(strstr(buffer_string(&log), "user=alice C: A1 AUTHENTICATE PLAIN ***\n"));
+	assert_non_null(strstr(buffer_string(&log), "user=alice C: A1 LOGIN ***\n"));
+	assert_non_null(strstr(buffer_string(&log), "user=alice S: * OK"));
+	buffer_release(&log);
 }
 
 static void for_whom_the_login_is_goes_before_it(void **state)
@@ -473,6 +513,7 @@ int main(void)
 		cmocka_unit_test(a_login_takes_what_the_server_offers),
 		cmocka_unit_test(a_master_logs_in_as_somebody_else),
 		cmocka_unit_test(an_odd_password_travels_as_a_literal),
+		cmocka_unit_test(a_trace_shows_commands_and_no_credentials),
 		cmocka_unit_test(for_whom_the_login_is_goes_before_it),
 		cmocka_unit_test(a_refusal_and_a_busy_server_are_told_apart),
 		cmocka_unit_test(the_password_waits_for_tls),
