@@ -403,8 +403,23 @@ static void take_list(struct watch *watch, const Belfry__Connector__Watch *asked
 		watch->names[i] = watch->list[i].name = mem_strdup(asked->collections[i]);
 }
 
+/* Each user over the bound is told of new mail late or never: the admin has to know. */
+static void note_full(struct watches *watches, const char *user)
+{
+	int64_t now_ms = loop_now_ms(watches->loop);
+
+	watches->turned_away++;
+	if (now_ms - watches->full_logged_ms < WATCH_FULL_LOG_MS)
+		return;
+	log_warning(LOG_CONNECTOR, "sessions_max=%d is reached, requests=%u turned away, the last: user=%s. Phones of such users "
+		"ring late or not at all: set option = {\"sessions_max=%d\"} and let the server take as many, or have hooks tell of mail",
+		watches->settings->sessions_max, watches->turned_away, log_quote(user), 2 * watches->settings->sessions_max);
+	watches->turned_away = 0;
+	watches->full_logged_ms = now_ms;
+}
+
 /* Before anything is remembered: can this be done at all? */
-static Belfry__Connector__Status refusal_of(const struct watches *watches, const struct watch *watch, const char *user,
+static Belfry__Connector__Status refusal_of(struct watches *watches, const struct watch *watch, const char *user,
 	size_t collections, bool needs_session)
 {
 	if (watches->settings->watch_as == IMAP_WATCH_AS_NONE)
@@ -412,8 +427,10 @@ static Belfry__Connector__Status refusal_of(const struct watches *watches, const
 	if (strlen(user) == 0 || strlen(user) > ACCOUNT_USER_BYTES_MAX || collections > WATCH_COLLECTIONS_MAX)
 		return STATUS(LIMIT);
 	if (needs_session && (watch == NULL || watch->session == NULL)
-		&& watches->sessions >= (unsigned)watches->settings->sessions_max)
+		&& watches->sessions >= (unsigned)watches->settings->sessions_max) {
+		note_full(watches, user);
 		return STATUS(LIMIT);
+	}
 	return STATUS(OK);
 }
 
@@ -587,7 +604,8 @@ struct watches *watches_create(struct backend *backend, struct accounts *account
 	struct watches *watches = mem_alloc(sizeof *watches);
 
 	*watches = (struct watches){.loop = backend_loop(backend), .backend = backend, .accounts = accounts,
-		.settings = settings, .events = events, .owner = owner, .random = 88172645463325252};
+		.settings = settings, .events = events, .owner = owner, .random = 88172645463325252,
+		.full_logged_ms = -WATCH_FULL_LOG_MS};
 	if (!loop_is_manual(watches->loop)) /* daemons beside each other must not come back together */
 		RAND_bytes((unsigned char *)&watches->random, sizeof watches->random);
 	return watches;

@@ -20,7 +20,8 @@ enum {
 	/* After IDLE has started (again) it is looked once more: Dovecot loses what comes in the last half second before it
 	 * hibernates an IDLE session, and imap_hibernate_timeout = 3s is what we recommend. */
 	WATCH_LOOK_MS = 5000,
-	WATCH_LOG_MS = 10000               /* lost sessions are logged together: a restarted server loses all */
+	WATCH_LOG_MS = 10000,              /* lost sessions are logged together: a restarted server loses all */
+	WATCH_FULL_LOG_MS = 60000          /* that sessions_max is reached is said so often */
 };
 
 struct watches;

@@ -74,6 +74,8 @@ struct watches {
 	struct timer orphans, log;
 	unsigned lost;                  /* sessions since the last line about them */
 	struct error lost_why;
+	unsigned turned_away;           /* for want of sessions, since the last line about it */
+	int64_t full_logged_ms;
 	bool master_was_let_in;         /* else a refusal is the master's own */
 	uint64_t random;
 };

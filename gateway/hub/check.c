@@ -353,6 +353,7 @@ static void learn_all(struct learning *learning, Belfry__Connector__Status statu
 		if (!learning->is_asked)
 			park_flag_parked(user, PARK_ASK);
 		hub_note_answer(instance, user, EVENT_FAILED, "", learning->source, hub_status_word(status));
+		instance->limited += status == BELFRY__CONNECTOR__STATUS__LIMIT;
 	}
 	wake_learned(learning);
 	if (learning->login_needed)

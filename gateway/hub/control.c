@@ -53,13 +53,14 @@ static const char *const trust_words[] = {"none", "not trusted", "partly", "trus
 
 static void status_instances(struct hub *hub, struct buffer *answer)
 {
-	buffer_append_string(answer, "table\tconnectors\tname\tconnected\thooks\t#users\t#held\t#missed\t#queued\n");
+	buffer_append_string(answer, "table\tconnectors\tname\tconnected\thooks\t#users\t#held\t#missed\t#queued\t#limited\n");
 	for (size_t i = 0; i < hub->settings.instance_count; i++) {
 		const struct hub_instance *instance = &hub->instances[i];
-		buffer_printf(answer, "row\t%s\t%s\t%s\t%u\t%zu\t%llu\t%u\n", instance->settings->name,
+		buffer_printf(answer, "row\t%s\t%s\t%s\t%u\t%zu\t%llu\t%u\t%llu\n", instance->settings->name,
 			hub_instance_is_up(instance) ? "yes" : "no",
 			trust_words[hub_instance_trust(instance)], (unsigned)HASH_COUNT(instance->table.users), instance->table.parks,
-			(unsigned long long)instance->health.missed, instance->queue_tail - instance->queue_head);
+			(unsigned long long)instance->health.missed, instance->queue_tail - instance->queue_head,
+			(unsigned long long)instance->limited);
 	}
 }
 

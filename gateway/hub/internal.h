@@ -54,6 +54,7 @@ struct hub_instance {
 	struct park_table table;
 	struct calls *calls;
 	struct hub_health health;
+	uint64_t limited;             /* Watches and Checks that the connector refused for want of sessions */
 	/* Users who want a Watch or a Check that no hint asked for, in order of coming; taken at HUB_CHECKS_PER_S. */
 	struct park_user **queue;
 	uint32_t queue_head, queue_tail, queue_size;

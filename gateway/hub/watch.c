@@ -80,6 +80,7 @@ static bool watched(const uint8_t *body, size_t length, int fd, void *data)
 	} else if (user != NULL && response != NULL && response->status != BELFRY__CONNECTOR__STATUS__OK &&
 	           response->status != BELFRY__CONNECTOR__STATUS__UNSUPPORTED) {
 		hub_note_answer(instance, user, EVENT_FAILED, "", "watch", hub_status_word(response->status));
+		instance->limited += response->status == BELFRY__CONNECTOR__STATUS__LIMIT;
 		user->flags &= (uint8_t)~USER_WATCHED; /* the next recheck tries again */
 	}
 	if (response != NULL)

@@ -11,6 +11,7 @@
 
 #include "connectors/contract.h"
 #include "connectors/imap/watch.h"
+#include "lib/core/log.h"
 #include "tests/unit/connectors/imap/fixture.h"
 
 static const char alice[] = "alice@example.org";
@@ -339,16 +340,28 @@ static void a_refused_password_ends_the_watch_and_says_so(void **state)
 	fixture_stop(&fixture);
 }
 
-static void sessions_are_bounded(void **state)
+static void count_full(enum log_level level, const char *line, void *data)
+{
+	*(unsigned *)data += level == LOG_LEVEL_WARNING && strstr(line, "sessions_max=1 is reached") != NULL;
+}
+
+static void sessions_are_bounded_and_a_line_a_minute_says_so(void **state)
 {
 	struct fixture fixture;
+	unsigned lines = 0;
 
 	(void)state;
+	log_set_sink(count_full, &lines);
 	fixture_start(&fixture, "watch_as=master\nmaster_user=m\nmaster_password=secret\nsessions_max=1\n");
 	assert_int_equal(asker_status(&fixture.hub, asker_watch(&fixture.hub, alice, inbox, false)), STATUS(OK));
 	assert_int_equal(asker_status(&fixture.hub, asker_watch(&fixture.hub, "bob@example.org", inbox, false)), STATUS(LIMIT));
 	assert_int_equal(asker_status(&fixture.hub, asker_check(&fixture.hub, "bob@example.org", inbox)), STATUS(LIMIT));
 	assert_int_equal(asker_status(&fixture.hub, asker_watch(&fixture.hub, "bob@example.org", inbox, true)), STATUS(OK));
+	assert_int_equal(lines, 1);
+	loop_advance(fixture.loop, WATCH_FULL_LOG_MS);
+	assert_int_equal(asker_status(&fixture.hub, asker_check(&fixture.hub, "bob@example.org", inbox)), STATUS(LIMIT));
+	assert_int_equal(lines, 2);
+	log_set_sink(NULL, NULL);
 	fixture_stop(&fixture);
 }
 
@@ -400,7 +413,7 @@ int main(void)
 		cmocka_unit_test(a_hub_that_comes_back_is_told_where_all_stands),
 		cmocka_unit_test(a_password_is_kept_while_watched_and_wiped_after),
 		cmocka_unit_test(a_refused_password_ends_the_watch_and_says_so),
-		cmocka_unit_test(sessions_are_bounded),
+		cmocka_unit_test(sessions_are_bounded_and_a_line_a_minute_says_so),
 		cmocka_unit_test(a_master_watches_with_nobodys_password),
 		cmocka_unit_test(names_that_no_mailbox_can_have_are_not_found),
 	};

@@ -93,9 +93,19 @@ static void status_counts_and_names_connectors_and_fronts(void **state)
 	assert_has(answer, "row\tparks\t1\n");
 	assert_has(answer, "row\trung_changed\t1\n");
 	assert_has(answer, "row\thook\t1\t1\t1\t0\t0\n");
-	assert_has(answer, "row\tmain\tyes\ttrusted\t1\t0\t0\t0\n");
+	assert_has(answer, "row\tmain\tyes\ttrusted\t1\t0\t0\t0\t0\n");
 	assert_has(answer, "table\thooks\tconnector\tsource\ttrusted\nrow\tmain\tnone\tyes\nrow\tmain\thook\tyes\n");
 	assert_has(answer, "table\tfronts\t#number\t#pid\t#held\nrow\t1\t0\t0\n");
+}
+
+static void status_counts_what_a_connector_refused_for_want_of_sessions(void **state)
+{
+	(void)state;
+	try.connector.status = BELFRY__CONNECTOR__STATUS__LIMIT;
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
+	assert_int_equal(try.connector.watches, 1);
+	assert_int_equal(try.connector.checks, 1);
+	assert_has(ask("status\n"), "row\tmain\tyes\ttrusted\t1\t1\t0\t0\t2\n");
 }
 
 static void held_shows_who_waits_for_what(void **state)
@@ -320,6 +330,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
+		CASE(status_counts_what_a_connector_refused_for_want_of_sessions),
 		CASE(status_counts_and_names_connectors_and_fronts),
 		CASE(held_shows_who_waits_for_what),
 		CASE(why_tells_in_order_why_it_rang),
