@@ -32,7 +32,7 @@ struct watch_session {
 	enum watch_how how;
 	char *const *collections;      /* to notice; the owner's */
 	size_t count;
-	const char *selected;          /* that IDLE covers; one of the collections */
+	char *selected;                /* at the server, watched or not; IDLE covers it. NULL: none */
 	struct deferred unreachable;   /* tells in a turn of its own that there was no way to connect */
 	struct error trouble;
 	char *trace_user;
@@ -109,6 +109,7 @@ void watch_session_close(struct watch_session **owner)
 		free(question);
 	}
 	free(session->trace_user);
+	free(session->selected);
 	loop_defer(session->loop, &session->gone, free_later);
 }
 
@@ -256,13 +257,19 @@ static void settle(struct watch_session *session, enum watch_how how)
 	session->events->watching(session, session->owner);
 }
 
+static void set_selected(struct watch_session *session, const char *collection)
+{
+	free(session->selected);
+	session->selected = mem_strdup(collection);
+}
+
 static void examined(struct imap_client *client, const struct imap_response *response, void *data)
 {
 	struct watch_session *session = data;
 
 	(void)client;
-	if (response->condition != IMAP_OK)
-		session->selected = NULL;
+	if (response->condition != IMAP_OK) /* then nothing is selected (RFC 3501 §6.3.1) */
+		set_selected(session, NULL);
 	settle(session, session->selected == NULL ? WATCH_BY_POLL : WATCH_BY_IDLE);
 }
 
@@ -270,17 +277,17 @@ static void examined(struct imap_client *client, const struct imap_response *res
 static void watch_by_idle(struct watch_session *session)
 {
 	struct buffer command = BUFFER_EMPTY;
+	const char *chosen = session->count == 0 ? NULL : session->collections[0];
 
-	session->selected = session->count == 0 ? NULL : session->collections[0];
 	for (size_t i = 0; i < session->count; i++)
 		if (strcasecmp(session->collections[i], "INBOX") == 0)
-			session->selected = session->collections[i];
+			chosen = session->collections[i];
 	buffer_append_string(&command, "EXAMINE ");
-	if (!(imap_client_capabilities(session->client) & IMAP_CAP_IDLE) || session->selected == NULL
-		|| mailbox_name_quote(&command, session->selected) < 0) {
-		session->selected = NULL;
+	if (!(imap_client_capabilities(session->client) & IMAP_CAP_IDLE) || chosen == NULL
+		|| mailbox_name_quote(&command, chosen) < 0) {
 		settle(session, WATCH_BY_POLL);
 	} else {
+		set_selected(session, chosen);
 		imap_client_command(session->client, buffer_string(&command), examined, session);
 	}
 	buffer_release(&command);
@@ -350,7 +357,6 @@ void watch_session_watch(struct watch_session *session, char *const *collections
 {
 	session->collections = collections;
 	session->count = count;
-	session->selected = NULL;
 	session->how = WATCH_BY_POLL;
 	if (session->can_notify)
 		watch_by_notify(session);
@@ -362,7 +368,6 @@ void watch_session_unwatch(struct watch_session *session)
 {
 	session->collections = NULL;
 	session->count = 0;
-	session->selected = NULL;
 	session->how = WATCH_BY_POLL;
 	if (session->has_notify)
 		imap_client_command(session->client, "NOTIFY NONE", NULL, NULL);

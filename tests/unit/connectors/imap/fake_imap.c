@@ -22,6 +22,7 @@ struct fake_session {
 	struct stream *stream;
 	bool is_in, has_notify;
 	char idle_tag[16], held_tag[16], selected[64];
+	struct fake_box view; /* of the selected mailbox */
 };
 
 static const char *capabilities_of(const struct fake_imap *fake)
@@ -126,7 +127,7 @@ static void status(struct fake_session *session, const char *tag, const char *li
 		say(session, "%s NO [NONEXISTENT] no such mailbox", tag);
 		return;
 	}
-	say_status(session, box, true);
+	say_status(session, session->fake->is_view_late && strcmp(session->selected, name) == 0 ? &session->view : box, true);
 	say(session, "%s OK done", tag);
 }
 
@@ -156,6 +157,9 @@ static bool line_came(struct fake_session *session, char *line)
 	} else {
 		if (strcmp(verb, "EXAMINE") == 0)
 			quoted(rest, session->selected, sizeof session->selected);
+		const struct fake_box *box = box_of(session->fake, session->selected);
+		if (box != NULL && (strcmp(verb, "EXAMINE") == 0 || strcmp(verb, "NOOP") == 0))
+			session->view = *box;
 		if (strcmp(verb, "NOTIFY") == 0)
 			session->has_notify = strncmp(rest, " SET", 4) == 0;
 		say(session, "%s OK done", tag);
@@ -239,7 +243,7 @@ void fake_imap_deliver(struct fake_imap *fake, const char *name)
 	box->next++;
 	box->modseq++;
 	for (struct fake_session *session = fake->sessions; session != NULL; session = session->next) {
-		if (session->idle_tag[0] == '\0')
+		if (session->idle_tag[0] == '\0' || fake->is_view_late)
 			continue;
 		if (session->has_notify)
 			say_status(session, box, false);

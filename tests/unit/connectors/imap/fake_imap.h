@@ -20,6 +20,7 @@ struct fake_imap {
 	const char *password;         /* everybody's; NULL: "secret" */
 	const char *login_refusal;    /* NULL: logins are checked */
 	bool holds_refusals;          /* a wrong password is answered by fake_imap_refuse() */
+	bool is_view_late;            /* a selected mailbox stands where it did until NOOP or EXAMINE, IDLE or not */
 	bool is_silent;               /* takes connections and says nothing any more */
 	bool is_down;                 /* takes no connections */
 	struct fake_box boxes[FAKE_BOXES];

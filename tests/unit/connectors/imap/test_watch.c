@@ -340,6 +340,26 @@ static void a_refused_password_ends_the_watch_and_says_so(void **state)
 	fixture_stop(&fixture);
 }
 
+/* Who is unwatched still has the mailbox selected that IDLE was for. */
+static void a_check_after_an_unwatch_is_not_answered_from_an_old_view(void **state)
+{
+	struct fixture fixture;
+	uint64_t id;
+
+	(void)state;
+	watching(&fixture, "linger_s=60\n", with_idle, inbox);
+	asker_unwatch(&fixture.hub, alice);
+	fixture.backend.is_view_late = true;
+	for (unsigned next = 2; next < 4; next++) {
+		fake_imap_deliver(&fixture.backend, "INBOX");
+		id = asker_check(&fixture.hub, alice, inbox);
+		assert_int_equal(asker_status(&fixture.hub, id), STATUS(OK));
+		assert_int_equal(asker_answer(&fixture.hub, id, 0)->positions->positions[0]->position->next, next);
+	}
+	assert_int_equal(fixture.backend.logins, 2); /* the phone's, and one session for all of it */
+	fixture_stop(&fixture);
+}
+
 static void count_full(enum log_level level, const char *line, void *data)
 {
 	*(unsigned *)data += level == LOG_LEVEL_WARNING && strstr(line, "sessions_max=1 is reached") != NULL;
@@ -413,6 +433,7 @@ int main(void)
 		cmocka_unit_test(a_hub_that_comes_back_is_told_where_all_stands),
 		cmocka_unit_test(a_password_is_kept_while_watched_and_wiped_after),
 		cmocka_unit_test(a_refused_password_ends_the_watch_and_says_so),
+		cmocka_unit_test(a_check_after_an_unwatch_is_not_answered_from_an_old_view),
 		cmocka_unit_test(sessions_are_bounded_and_a_line_a_minute_says_so),
 		cmocka_unit_test(a_master_watches_with_nobodys_password),
 		cmocka_unit_test(names_that_no_mailbox_can_have_are_not_found),
