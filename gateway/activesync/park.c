@@ -13,31 +13,28 @@
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/ping.h"
 #include "gateway/activesync/state.pb-c.h"
+#include "gateway/activesync/sync.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
-enum { HANDLE_MAX = 32 }; /* a longer one is not kept: the hub watches as if the login had given none */
+enum { HANDLE_MAX = 64 }; /* the hub takes no longer one: then it watches as if the login had given none */
+
+static const struct park_kind *const kinds[] = {&ping_kind, &sync_kind};
 
 struct park {
-	struct parks *parks;
-	struct http_held *held;
-	const struct park_kind *kind;
-	const char *instance;      /* the configuration's */
-	uint32_t slot, generation;
-	uint32_t deadline_s;       /* of the loop's clock */
-	uint16_t folder_count;
-	uint8_t handle_length;
-	uint8_t handle[HANDLE_MAX];
-	uint32_t numbers[];        /* a folder's id, or id, series and number; then user and device, each ended by NUL */
+	uint32_t generation;
+	uint32_t began_ms;         /* of the loop's clock, whose higher bits do not matter: no heartbeat has 49 days */
+	uint16_t slot, heartbeat_s, folder_count;
+	uint8_t kind;              /* in kinds */
+	uint8_t data[];            /* user NUL, device NUL; then an id a folder, or id, series and key (put_number()) */
 };
 
 struct parks {
+	struct http_held_events held_events;
 	struct activesync *engine;
-	struct park **slots;
-	uint32_t *generations;     /* of each slot */
-	uint32_t slot_count;
-	uint32_t *free_slots;
-	uint32_t free_count;
+	uintptr_t *slots;          /* each a struct http_held *; a free one: the number of the next free one * 2 + 1 */
+	uint32_t slot_count, free_count, first_free;
+	uint32_t last_generation;
 	struct timer again;        /* parks anew, from `next_again` on */
 	uint32_t next_again;
 	struct again *reading;     /* parks whose positions are read for that, a list (utlist) */
@@ -45,32 +42,52 @@ struct parks {
 	unsigned drain_batch;
 };
 
-static size_t numbers_each(const struct park_kind *kind)
+size_t parks_count(const struct parks *parks)
 {
-	return kind->has_keys ? 3 : 1;
+	return parks->slot_count - parks->free_count;
 }
 
-static struct park_place place_of(const struct park *park, size_t folder)
-{
-	const uint32_t *at = &park->numbers[folder * numbers_each(park->kind)];
+/* --- what is kept of one --------------------------------------------------------------------------------------- */
 
-	return park->kind->has_keys ? (struct park_place){at[0], {at[1], at[2]}} : (struct park_place){.id = at[0]};
+/* Most numbers are small: seven bits a byte, the lowest first, the eighth says that more follow. at NULL: only counts. */
+static size_t put_number(uint8_t *at, uint32_t number)
+{
+	size_t length = 0;
+
+	for (;; number >>= 7) {
+		if (at != NULL)
+			at[length] = (uint8_t)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
+		length++;
+		if (number <= 0x7f)
+			return length;
+	}
 }
 
-static void set_place(struct park *park, size_t folder, const struct park_place *place)
+static uint32_t take_number(const uint8_t **at)
 {
-	uint32_t *at = &park->numbers[folder * numbers_each(park->kind)];
+	uint32_t number = 0;
+	unsigned shift = 0;
 
-	at[0] = place->id;
-	if (!park->kind->has_keys)
-		return;
-	at[1] = place->key.series;
-	at[2] = place->key.number;
+	do {
+		number |= (uint32_t)(**at & 0x7f) << shift;
+		shift += 7;
+	} while (*(*at)++ & 0x80);
+	return number;
+}
+
+static size_t put_place(uint8_t *at, const struct park_kind *kind, const struct park_place *place)
+{
+	size_t length = put_number(at, place->id);
+
+	if (!kind->has_keys)
+		return length;
+	length += put_number(at == NULL ? NULL : at + length, place->key.series);
+	return length + put_number(at == NULL ? NULL : at + length, place->key.number);
 }
 
 static const char *park_user(const struct park *park)
 {
-	return (const char *)&park->numbers[park->folder_count * numbers_each(park->kind)];
+	return (const char *)park->data;
 }
 
 static const char *park_device(const struct park *park)
@@ -78,91 +95,132 @@ static const char *park_device(const struct park *park)
 	return park_user(park) + strlen(park_user(park)) + 1;
 }
 
-size_t parks_size(const struct park_kind *kind, size_t folders, size_t user_length, size_t device_length)
+static void park_places(const struct park *park, struct park_place *places_r)
 {
-	return sizeof(struct park) + folders * numbers_each(kind) * sizeof(uint32_t) + user_length + device_length + 2;
+	const uint8_t *at = (const uint8_t *)park_device(park) + strlen(park_device(park)) + 1;
+
+	for (size_t i = 0; i < park->folder_count; i++) {
+		places_r[i] = (struct park_place){.id = take_number(&at)};
+		if (kinds[park->kind]->has_keys) {
+			places_r[i].key.series = take_number(&at);
+			places_r[i].key.number = take_number(&at);
+		}
+	}
 }
 
-struct parks *parks_create(struct activesync *engine)
+static size_t record_size(const struct park_kind *kind, const struct park_folder *folders, size_t count,
+	const char *user, const char *device)
 {
-	struct parks *parks = mem_alloc(sizeof *parks);
+	size_t size = offsetof(struct park, data) + strlen(user) + 1 + strlen(device) + 1;
 
-	parks->engine = engine;
-	return parks;
+	for (size_t i = 0; i < count; i++)
+		size += put_place(NULL, kind, &folders[i].place);
+	return size;
 }
 
-size_t parks_count(const struct parks *parks)
+static struct park *park_create(const struct park_kind *kind, const struct park_folder *folders, size_t count,
+	const char *user, const char *device)
 {
-	return parks->slot_count - parks->free_count;
+	size_t size = record_size(kind, folders, count, user, device);
+	struct park *park = mem_alloc(size < sizeof *park ? sizeof *park : size);
+	uint8_t *at = park->data;
+
+	while (kinds[park->kind] != kind)
+		park->kind++;
+	at = (uint8_t *)stpcpy((char *)at, user) + 1;
+	at = (uint8_t *)stpcpy((char *)at, device) + 1;
+	for (size_t i = 0; i < count; i++)
+		at += put_place(at, kind, &folders[i].place);
+	park->folder_count = (uint16_t)count;
+	return park;
+}
+
+size_t parks_size(const struct park_kind *kind, const struct park_folder *folders, size_t count, const char *user,
+	const char *device)
+{
+	return record_size(kind, folders, count, user, device) + sizeof *(struct parks){0}.slots;
 }
 
 /* --- slots ----------------------------------------------------------------------------------------------------- */
 
+static bool is_free(const struct parks *parks, uint32_t slot)
+{
+	return parks->slots[slot] & 1;
+}
+
+static void put_free(struct parks *parks, uint32_t slot)
+{
+	parks->slots[slot] = (uintptr_t)parks->first_free * 2 + 1;
+	parks->first_free = slot;
+	parks->free_count++;
+}
+
+/* By a quarter: half of a doubled table might stay unused. */
 static void grow(struct parks *parks)
 {
-	uint32_t count = parks->slot_count == 0 ? 64 : parks->slot_count * 2;
+	uint32_t before = parks->slot_count, count = before + before / 4 + 64;
 
-	parks->slots = mem_realloc(parks->slots, count * sizeof *parks->slots);
-	parks->generations = mem_realloc(parks->generations, count * sizeof *parks->generations);
-	parks->free_slots = mem_realloc(parks->free_slots, count * sizeof *parks->free_slots);
-	for (uint32_t slot = count; slot-- > parks->slot_count;) {
-		parks->slots[slot] = NULL;
-		parks->generations[slot] = 0;
-		parks->free_slots[parks->free_count++] = slot;
-	}
-	parks->slot_count = count;
+	parks->slot_count = count < ENGINE_SLOTS ? count : ENGINE_SLOTS;
+	assert(parks->slot_count > before);
+	parks->slots = mem_realloc(parks->slots, parks->slot_count * sizeof *parks->slots);
+	for (uint32_t slot = parks->slot_count; slot-- > before;)
+		put_free(parks, slot);
 }
 
 static void take_slot(struct parks *parks, struct park *park)
 {
 	if (parks->free_count == 0)
 		grow(parks);
-	park->parks = parks;
-	park->slot = parks->free_slots[--parks->free_count];
-	park->generation = ++parks->generations[park->slot];
-	parks->slots[park->slot] = park;
+	park->slot = (uint16_t)parks->first_free;
+	park->generation = ++parks->last_generation;
+	parks->first_free = (uint32_t)(parks->slots[park->slot] / 2);
+	parks->free_count--;
 }
 
 /* The park is over: its slot is free, the phone's connection is the caller's. */
-static void give_slot_back(struct park *park)
+static void give_slot_back(struct parks *parks, struct park *park)
 {
-	struct parks *parks = park->parks;
-
-	parks->slots[park->slot] = NULL;
-	parks->free_slots[parks->free_count++] = park->slot;
+	put_free(parks, park->slot);
 	free(park);
+}
+
+static struct http_held *held_at(const struct parks *parks, uint32_t slot)
+{
+	return slot >= parks->slot_count || is_free(parks, slot) ? NULL : (struct http_held *)parks->slots[slot];
 }
 
 static struct park *find(const struct parks *parks, uint32_t slot, uint32_t generation)
 {
-	struct park *park = slot < parks->slot_count ? parks->slots[slot] : NULL;
+	struct http_held *held = held_at(parks, slot);
+	struct park *park = held == NULL ? NULL : http_held_owner(held);
 
 	return park != NULL && park->generation == generation ? park : NULL;
 }
 
 /* --- the answer ------------------------------------------------------------------------------------------------ */
 
-static void note_outcome(const struct park *park, const Belfry__Role__Wake *wake, const char *result)
+static void note_outcome(struct parks *parks, const struct park *park, const Belfry__Role__Wake *wake, const char *result)
 {
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Outcome outcome = BELFRY__ROLE__OUTCOME__INIT;
 
 	log_info(LOG_ACTIVESYNC, "user=%s device=%s command=%s %s source=%s change=%s", log_quote(park_user(park)),
-		log_quote(park_device(park)), park->kind->command, result, wake == NULL ? "-" : wake->source,
+		log_quote(park_device(park)), kinds[park->kind]->command, result, wake == NULL ? "-" : wake->source,
 		wake == NULL ? "-" : log_quote(wake->change_id));
 	principal.user = (char *)park_user(park);
 	principal.device = (char *)park_device(park);
 	outcome.principal = &principal;
-	outcome.command = (char *)(uintptr_t)park->kind->command;
+	outcome.command = (char *)(uintptr_t)kinds[park->kind]->command;
 	outcome.result = (char *)result;
 	if (wake != NULL)
 		outcome.change_id = wake->change_id;
-	hub_outcome(park->parks->engine->host.hub, &outcome);
+	hub_outcome(parks->engine->host.hub, &outcome);
 }
 
 /* wake NULL: nothing new. */
-static void answer(struct park *park, const Belfry__Role__Wake *wake)
+static void answer(struct parks *parks, struct park *park, const Belfry__Role__Wake *wake)
 {
+	struct http_held *held = held_at(parks, park->slot);
 	struct http_response response = HTTP_RESPONSE(200);
 	struct buffer body = BUFFER_EMPTY;
 	struct park_place places[PARK_FOLDERS_MAX];
@@ -170,60 +228,77 @@ static void answer(struct park *park, const Belfry__Role__Wake *wake)
 	size_t count = 0;
 	char result[64];
 
-	for (size_t i = 0; i < park->folder_count; i++)
-		places[i] = place_of(park, i);
+	park_places(park, places);
 	for (size_t i = 0; wake != NULL && i < wake->n_changed && count < PARK_FOLDERS_MAX; i++)
 		if (wake->changed[i] < park->folder_count)
 			changed[count++] = wake->changed[i];
-	int status = park->kind->write(&body, places, park->folder_count, changed, count);
+	int status = kinds[park->kind]->write(&body, places, park->folder_count, changed, count);
 	snprintf(result, sizeof result, "status=%d changed=%zu", status, count);
-	note_outcome(park, wake, result);
+	note_outcome(parks, park, wake, result);
 	answer_headers(&response);
 	http_response_header(&response, "Content-Type", ANSWER_CONTENT_TYPE);
 	http_response_bytes(&response, &body);
-	http_held_respond(park->held, &response);
-	give_slot_back(park);
+	give_slot_back(parks, park);
+	http_held_respond(held, &response);
 }
 
-static void unpark(const struct park *park)
+static void unpark(struct parks *parks, const struct park *park)
 {
-	const struct engine_host *host = &park->parks->engine->host;
+	const struct engine_host *host = &parks->engine->host;
 
 	hub_unpark(host->hub, host->first_slot + park->slot, park->generation);
 }
 
-static void phone_gone(void *owner)
+static void phone_gone(const struct http_held_events *events, void *owner)
 {
+	struct parks *parks = container_of(events, struct parks, held_events);
 	struct park *park = owner;
 
-	unpark(park);
-	note_outcome(park, NULL, "hung up");
-	give_slot_back(park);
+	unpark(parks, park);
+	note_outcome(parks, park, NULL, "hung up");
+	give_slot_back(parks, park);
 }
 
-static void heartbeat_over(struct http_held *held, void *owner)
+static void heartbeat_over(const struct http_held_events *events, struct http_held *held, void *owner)
 {
-	struct park *park = owner;
+	struct parks *parks = container_of(events, struct parks, held_events);
 
 	(void)held;
-	unpark(park);
-	answer(park, NULL);
+	unpark(parks, owner);
+	answer(parks, owner, NULL);
 }
-
-static const struct http_held_events held_events = {.gone = phone_gone, .expired = heartbeat_over};
 
 void parks_woken(struct parks *parks, const Belfry__Role__Wake *wake)
 {
 	struct park *park = find(parks, wake->slot - parks->engine->host.first_slot, wake->generation);
 
 	if (park != NULL) /* else it has been answered meanwhile */
-		answer(park, wake->reason == BELFRY__ROLE__WAKE_REASON__CHANGED ? wake : NULL);
+		answer(parks, park, wake->reason == BELFRY__ROLE__WAKE_REASON__CHANGED ? wake : NULL);
+}
+
+static uint32_t park_waited_ms(const struct parks *parks, const struct park *park)
+{
+	return (uint32_t)loop_now_ms(parks->engine->host.loop) - park->began_ms;
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------- */
+
+struct parks *parks_create(struct activesync *engine)
+{
+	struct parks *parks = mem_alloc(sizeof *parks);
+
+	parks->engine = engine;
+	parks->held_events = (struct http_held_events){.gone = phone_gone, .expired = heartbeat_over};
+	return parks;
 }
 
 /* --- parking --------------------------------------------------------------------------------------------------- */
 
-static void tell_hub(struct park *park, const struct park_folder *folders, bool again)
+/* handle NULL: none is at hand any more. */
+static void tell_hub(struct parks *parks, struct park *park, const struct park_folder *folders,
+	const ProtobufCBinaryData *handle)
 {
+	const struct engine_host *host = &parks->engine->host;
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Park message = BELFRY__ROLE__PARK__INIT;
 	Belfry__Role__Watched watched[PARK_FOLDERS_MAX], *all[PARK_FOLDERS_MAX];
@@ -239,45 +314,37 @@ static void tell_hub(struct park *park, const struct park_folder *folders, bool 
 	principal.user = (char *)park_user(park);
 	principal.device = (char *)park_device(park);
 	message.principal = &principal;
-	message.slot = park->parks->engine->host.first_slot + park->slot;
+	message.slot = host->first_slot + park->slot;
 	message.generation = park->generation;
-	int64_t left_s = (int64_t)park->deadline_s - loop_now_ms(park->parks->engine->host.loop) / 1000;
-	message.deadline_s = left_s > 0 ? (uint32_t)left_s : 0;
-	message.instance = (char *)park->instance;
-	message.handle.data = park->handle;
-	message.handle.len = park->handle_length;
+	uint32_t waited_s = park_waited_ms(parks, park) / 1000;
+	message.deadline_s = waited_s < park->heartbeat_s ? park->heartbeat_s - waited_s : 0;
+	message.instance = (char *)parks->engine->settings->directory->instance_for(parks->engine->settings->directory,
+		park_user(park));
+	if (handle != NULL && handle->len <= HANDLE_MAX)
+		message.handle = *handle;
 	message.watched = all;
 	message.n_watched = park->folder_count;
 	message.kind = "ping";
-	message.again = again;
-	hub_park(park->parks->engine->host.hub, &message);
+	message.again = handle == NULL;
+	hub_park(host->hub, &message);
 }
 
 void parks_hold(struct parks *parks, struct request *request, const struct park_kind *kind, uint32_t heartbeat_s,
 	const struct park_folder *folders, size_t count)
 {
-	size_t user = strlen(request->user) + 1, device = strlen(request->device) + 1;
-
 	if (request->exchange->is_gone) { /* the phone has hung up meanwhile */
 		request_abandon(request);
 		return;
 	}
-	assert(count <= PARK_FOLDERS_MAX);
-	struct park *park = mem_alloc(parks_size(kind, count, user - 1, device - 1));
-	park->kind = kind;
-	park->instance = request->instance;
-	park->deadline_s = (uint32_t)(loop_now_ms(parks->engine->host.loop) / 1000) + heartbeat_s;
-	park->folder_count = (uint16_t)count;
-	park->handle_length = (uint8_t)(request->handle.len <= HANDLE_MAX ? request->handle.len : 0);
-	memcpy(park->handle, request->handle.data, park->handle_length);
-	for (size_t i = 0; i < count; i++)
-		set_place(park, i, &folders[i].place);
-	memcpy((char *)park_user(park), request->user, user);
-	memcpy((char *)park_device(park), request->device, device);
+	assert(count <= PARK_FOLDERS_MAX && heartbeat_s <= UINT16_MAX);
+	struct park *park = park_create(kind, folders, count, request->user, request->device);
+	park->began_ms = (uint32_t)loop_now_ms(parks->engine->host.loop);
+	park->heartbeat_s = (uint16_t)heartbeat_s;
 	take_slot(parks, park);
-	tell_hub(park, folders, false);
-	park->held = request_hold(request, &held_events, park);
-	http_held_expire(park->held, (int64_t)heartbeat_s * 1000);
+	tell_hub(parks, park, folders, &request->handle);
+	struct http_held *held = request_hold(request, &parks->held_events, park);
+	parks->slots[park->slot] = (uintptr_t)held;
+	http_held_expire(held, (int64_t)heartbeat_s * 1000);
 }
 
 /* --- after the hub was away ------------------------------------------------------------------------------------ */
@@ -311,41 +378,43 @@ static void again_free(struct again *again)
 static void positions_read(const Belfry__Role__Begun *begun, void *data)
 {
 	struct again *again = data;
-	struct park *park = find(again->parks, again->slot, again->generation);
+	struct parks *parks = again->parks;
+	struct park *park = find(parks, again->slot, again->generation);
 	struct park_folder folders[PARK_FOLDERS_MAX];
+	struct park_place places[PARK_FOLDERS_MAX];
 	bool is_read = begun != NULL && begun->status == BELFRY__ROLE__STATUS__OK;
 
 	again_free(again);
 	if (park == NULL)
 		return;
 	struct arena *arena = arena_create(0);
+	park_places(park, places);
 	for (size_t i = 0; is_read && i < park->folder_count; i++) {
-		uint32_t id = place_of(park, i).id;
-		folders[i] = ping_folder(id, find_record(begun, id), arena);
+		folders[i] = ping_folder(places[i].id, find_record(begun, places[i].id), arena);
 		is_read = folders[i].name[0] != '\0'; /* a device that was forgotten has none any more */
 	}
 	if (is_read)
-		tell_hub(park, folders, true);
+		tell_hub(parks, park, folders, NULL);
 	else
-		answer(park, NULL);
+		answer(parks, park, NULL);
 	arena_free(&arena);
 }
 
-static void read_positions(struct park *park)
+static void read_positions(struct parks *parks, struct park *park)
 {
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Begin begin = BELFRY__ROLE__BEGIN__INIT;
 	static char prefix[] = "position/", *prefixes[] = {prefix};
 	struct again *again = mem_alloc(sizeof *again);
 
-	*again = (struct again){.parks = park->parks, .slot = park->slot, .generation = park->generation};
-	DL_APPEND(park->parks->reading, again);
+	*again = (struct again){.parks = parks, .slot = park->slot, .generation = park->generation};
+	DL_APPEND(parks->reading, again);
 	principal.user = (char *)park_user(park);
 	principal.device = (char *)park_device(park);
 	begin.principal = &principal;
 	begin.prefixes = prefixes;
 	begin.n_prefixes = 1;
-	again->call = hub_begin(park->parks->engine->host.hub, &begin, positions_read, again);
+	again->call = hub_begin(parks->engine->host.hub, &begin, positions_read, again);
 }
 
 static void park_again(struct timer *timer)
@@ -353,9 +422,10 @@ static void park_again(struct timer *timer)
 	struct parks *parks = container_of(timer, struct parks, again);
 
 	for (unsigned batch = 0; batch < PARKS_AGAIN_BATCH && parks->next_again < parks->slot_count; parks->next_again++) {
-		if (parks->slots[parks->next_again] == NULL)
+		struct http_held *held = held_at(parks, parks->next_again);
+		if (held == NULL)
 			continue;
-		read_positions(parks->slots[parks->next_again]);
+		read_positions(parks, http_held_owner(held));
 		batch++;
 	}
 	if (parks->next_again < parks->slot_count)
@@ -378,9 +448,10 @@ static void drain_some(struct timer *timer)
 	unsigned answered = 0;
 
 	for (uint32_t slot = 0; slot < parks->slot_count && answered < parks->drain_batch; slot++)
-		if (parks->slots[slot] != NULL) {
-			unpark(parks->slots[slot]);
-			answer(parks->slots[slot], NULL);
+		if (held_at(parks, slot) != NULL) {
+			struct park *park = http_held_owner(held_at(parks, slot));
+			unpark(parks, park);
+			answer(parks, park, NULL);
 			answered++;
 		}
 	if (parks_count(parks) != 0)
@@ -409,11 +480,8 @@ void parks_free(struct parks **owner)
 		hub_call_cancel(&parks->reading->call);
 		again_free(parks->reading);
 	}
-	for (uint32_t i = 0; i < parks->slot_count; i++)
-		free(parks->slots[i]);
+	assert(parks_count(parks) == 0);
 	free(parks->slots);
-	free(parks->generations);
-	free(parks->free_slots);
 	free(parks);
 	*owner = NULL;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The held requests of this front: Pings, and Syncs with Wait or HeartbeatInterval. What is kept of one is small: the
- * phone's connection, who it is, the ids of its folders and, of a Sync, their keys; the positions are in the store and,
- * while it waits, in the hub.
+ * The held requests of this front: Pings, and Syncs with Wait or HeartbeatInterval. What is kept of one is small
+ * (design.md section 5.9; test_park_size asserts it): who it is, the ids of its folders and, of a Sync, their keys. The
+ * positions are in the store and, while it waits, in the hub; the login's handle goes to the hub and is not kept: when a
+ * hub is back, the connector still has what it watches with, or the phone is to bring its password again.
  */
 #ifndef BELFRY_GATEWAY_ACTIVESYNC_PARK_H
 #define BELFRY_GATEWAY_ACTIVESYNC_PARK_H
@@ -54,7 +55,8 @@ void parks_hub_returned(struct parks *);
 /* Answers "nothing new" to all within over_s, spread evenly. */
 void parks_drain(struct parks *, unsigned over_s);
 size_t parks_count(const struct parks *);
-/* Bytes of ours for one park with so many folders, besides the connection's. */
-size_t parks_size(const struct park_kind *, size_t folders, size_t user_length, size_t device_length);
+/* Bytes of ours for one park, its slot among them, besides the connection's. */
+size_t parks_size(const struct park_kind *, const struct park_folder *folders, size_t count, const char *user,
+	const char *device);
 
 #endif

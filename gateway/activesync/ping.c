@@ -31,7 +31,7 @@ static int write_answer(struct buffer *body, const struct park_place *places, si
 	return status;
 }
 
-static const struct park_kind ping_kind = {.command = "Ping", .write = write_answer};
+const struct park_kind ping_kind = {.command = "Ping", .write = write_answer};
 
 struct park_folder ping_folder(uint32_t id, const Belfry__Role__Record *record, struct arena *arena)
 {

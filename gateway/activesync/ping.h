@@ -17,6 +17,8 @@ enum ping_status {
 	PING_STATUS_SERVER_ERROR = 8
 };
 
+extern const struct park_kind ping_kind;
+
 /* A folder with its position from record "position/ID"; without a record nothing is known: it counts as changed. */
 struct park_folder ping_folder(uint32_t id, const Belfry__Role__Record *, struct arena *);
 

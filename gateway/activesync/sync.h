@@ -116,6 +116,7 @@ void sync_job_plan(struct request *);
 
 /* True: the request waits, there is nothing to tell, and nothing of it is to be answered: it is held. */
 bool sync_wait(struct request *);
+extern const struct park_kind sync_kind;
 
 /* The collection's part of the answer up to the changes. */
 void sync_write_head(struct request *, struct sync_job *);

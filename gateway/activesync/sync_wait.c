@@ -41,7 +41,7 @@ static int write_answer(struct buffer *body, const struct park_place *places, si
 	return SYNC_STATUS_SUCCESS;
 }
 
-static const struct park_kind sync_kind = {.command = "Sync", .has_keys = true, .write = write_answer};
+const struct park_kind sync_kind = {.command = "Sync", .has_keys = true, .write = write_answer};
 
 static bool is_quiet(const struct sync_job *job)
 {

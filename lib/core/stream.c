@@ -38,13 +38,36 @@ struct linger {
 	struct stream *stream;
 };
 
-static void buffer_drop(struct buffer **buffer)
+/* --- what is under way ----------------------------------------------------------------------------------------- */
+
+static struct stream_work *work_of(struct stream *stream)
 {
-	if (*buffer != NULL) {
-		buffer_release(*buffer);
-		free(*buffer);
-		*buffer = NULL;
+	if (stream->work == NULL) {
+		stream->work = mem_alloc(sizeof *stream->work);
+		stream->work->stream = stream;
+		stream->work->in.wipes = stream->work->out.wipes = stream->has_secrets;
 	}
+	return stream->work;
+}
+
+/* Nothing is under way any more: a stream that waits holds no memory but its own. */
+static void settle(struct stream *stream)
+{
+	struct stream_work *work = stream->work;
+
+	if (work == NULL || work->turn.link != NULL || work->fds != NULL || work->error != NULL)
+		return;
+	if (work->in.length > 0 || work->out.length > 0)
+		return;
+	buffer_release(&work->in);
+	buffer_release(&work->out);
+	free(work);
+	stream->work = NULL;
+}
+
+static bool has_output(const struct stream *stream)
+{
+	return stream_pending(stream) > 0;
 }
 
 struct stream *stream_create(struct loop *loop, const struct stream_ops *ops, int fd, stream_callback *callback,
@@ -55,7 +78,7 @@ struct stream *stream_create(struct loop *loop, const struct stream_ops *ops, in
 	stream->ops = ops;
 	stream->loop = loop;
 	stream->callback = callback;
-	stream->owner = owner;
+	stream->io.data = owner;
 	stream->io.fd = fd;
 	stream->connected = ops->connect == NULL;
 	return stream;
@@ -66,11 +89,11 @@ int stream_break(struct stream *stream, const char *format, ...)
 	va_list args;
 	char text[256];
 
-	if (stream->error == NULL) {
+	if (work_of(stream)->error == NULL) {
 		va_start(args, format);
 		vsnprintf(text, sizeof text, format, args);
 		va_end(args);
-		stream->error = mem_strdup(text);
+		stream->work->error = mem_strdup(text);
 	}
 	return STREAM_BROKEN;
 }
@@ -78,7 +101,7 @@ int stream_break(struct stream *stream, const char *format, ...)
 static void tell(struct stream *stream, enum stream_event event)
 {
 	if (stream->callback != NULL)
-		stream->callback(stream, event, stream->owner);
+		stream->callback(stream, event, stream->io.data);
 }
 
 static void fail(struct stream *stream)
@@ -99,33 +122,34 @@ static void want(struct stream *stream)
 {
 	if (!stream->closed && !stream->failed)
 		stream->ops->want(stream, !stream->paused && !stream->ended && !stream->finishing,
-			!stream->connected || stream->out != NULL);
+			!stream->connected || has_output(stream));
 }
 
 /* How much may leave in one write: up to the byte that a descriptor travels with. */
 static ssize_t write_some(struct stream *stream)
 {
-	size_t length = stream->out->length;
+	struct stream_work *work = stream->work;
+	size_t length = work->out.length;
 
-	for (size_t i = 0; stream->fds != NULL && i < stream->fds->out.count; i++)
-		if (stream->fds->out.list[i].bytes_before > 0) { /* one at 0 goes along */
-			length = stream->fds->out.list[i].bytes_before;
+	for (size_t i = 0; work->fds != NULL && i < work->fds->out.count; i++)
+		if (work->fds->out.list[i].bytes_before > 0) { /* one at 0 goes along */
+			length = work->fds->out.list[i].bytes_before;
 			break;
 		}
-	ssize_t written = stream->ops->write(stream, stream->out->data, length);
+	ssize_t written = stream->ops->write(stream, work->out.data, length);
 	if (written > 0) {
-		buffer_consume(stream->out, (size_t)written);
-		for (size_t i = 0; stream->fds != NULL && i < stream->fds->out.count; i++)
-			stream->fds->out.list[i].bytes_before -= (size_t)written;
+		buffer_consume(&work->out, (size_t)written);
+		for (size_t i = 0; work->fds != NULL && i < work->fds->out.count; i++)
+			work->fds->out.list[i].bytes_before -= (size_t)written;
 	}
 	return written;
 }
 
 static void flush(struct stream *stream)
 {
-	if (!stream->connected || stream->out == NULL || stream->failed || stream->closed)
+	if (!stream->connected || !has_output(stream) || stream->failed || stream->closed)
 		return;
-	while (stream->out->length > 0) {
+	while (has_output(stream)) {
 		ssize_t written = write_some(stream);
 		if (written == STREAM_BROKEN) {
 			fail(stream);
@@ -136,7 +160,7 @@ static void flush(struct stream *stream)
 			return;
 		}
 	}
-	buffer_drop(&stream->out);
+	buffer_release(&stream->work->out);
 	want(stream);
 	if (stream->finishing) {
 		stream->finishing = false;
@@ -149,10 +173,10 @@ static void flush(struct stream *stream)
 static void announce(struct stream *stream)
 {
 	stream->announce = false;
-	if (stream->in != NULL && stream->in->length > 0 && !stream->paused)
+	if (stream_has_input(stream) && !stream->paused)
 		tell(stream, STREAM_DATA);
-	if (!stream->closed && stream->in != NULL && stream->in->length == 0)
-		buffer_drop(&stream->in);
+	if (!stream->closed && stream->work != NULL && stream->work->in.length == 0)
+		buffer_release(&stream->work->in);
 	if (!stream->closed && !stream->failed && stream->ended && !stream->ended_told && !stream->paused) {
 		stream->ended_told = true;
 		tell(stream, STREAM_ENDED);
@@ -169,11 +193,13 @@ static void read_at_once(struct stream *stream)
 
 static void turn_ends(struct deferred *turn)
 {
-	struct stream *stream = container_of(turn, struct stream, turn);
+	struct stream_work *work = container_of(turn, struct stream_work, turn);
+	struct stream *stream = work->stream;
 
 	if (stream->closed) {
-		buffer_drop(&stream->in); /* not before: who closed it may still be reading there */
-		free(stream->error);
+		buffer_release(&work->in); /* not before: who closed it may still be reading there */
+		free(work->error);
+		free(work);
 		free(stream);
 		return;
 	}
@@ -185,11 +211,12 @@ static void turn_ends(struct deferred *turn)
 		read_at_once(stream);
 	if (!stream->closed)
 		flush(stream);
+	settle(stream);
 }
 
 static void later(struct stream *stream)
 {
-	loop_defer(stream->loop, &stream->turn, turn_ends);
+	loop_defer(stream->loop, &work_of(stream)->turn, turn_ends);
 }
 
 void stream_flush(struct stream *stream)
@@ -244,38 +271,28 @@ void stream_ready(struct stream *stream, bool readable, bool writable)
 		flush(stream);
 	if (readable && !stream->closed && !stream->failed && !stream->paused && !stream->ended && !stream->finishing)
 		read_some(stream);
+	settle(stream);
 }
 
 void stream_own(struct stream *stream, stream_callback *callback, void *owner)
 {
 	stream->callback = callback;
-	stream->owner = owner;
+	stream->io.data = owner;
 	stream->ended_told = false;
 	stream_announce(stream);
 	want(stream);
 }
 
-static struct buffer *buffer_made(const struct stream *stream, struct buffer **buffer)
-{
-	if (*buffer == NULL) {
-		*buffer = mem_alloc(sizeof **buffer);
-		(*buffer)->wipes = stream->has_secrets;
-	}
-	return *buffer;
-}
-
 struct buffer *stream_input(struct stream *stream)
 {
-	return buffer_made(stream, &stream->in);
+	return &work_of(stream)->in;
 }
 
 void stream_carry_secrets(struct stream *stream)
 {
 	stream->has_secrets = true;
-	if (stream->in != NULL)
-		stream->in->wipes = true;
-	if (stream->out != NULL)
-		stream->out->wipes = true;
+	if (stream->work != NULL)
+		stream->work->in.wipes = stream->work->out.wipes = true;
 }
 
 void stream_pause(struct stream *stream)
@@ -293,24 +310,19 @@ void stream_resume(struct stream *stream)
 	want(stream);
 }
 
-static struct buffer *output(struct stream *stream)
-{
-	return buffer_made(stream, &stream->out);
-}
-
 void stream_write(struct stream *stream, const void *bytes, size_t length)
 {
 	if (length == 0 || stream->failed || stream->closed)
 		return;
-	buffer_append(output(stream), bytes, length);
+	buffer_append(&work_of(stream)->out, bytes, length);
 	later(stream);
 }
 
 void stream_write_buffer(struct stream *stream, struct buffer *buffer)
 {
-	if (stream->out == NULL && !stream->failed && !stream->closed && buffer->length > 0) {
-		*output(stream) = *buffer;
-		stream->out->wipes = stream->has_secrets;
+	if (!has_output(stream) && !stream->failed && !stream->closed && buffer->length > 0) {
+		work_of(stream)->out = *buffer;
+		stream->work->out.wipes = stream->has_secrets;
 		*buffer = BUFFER_EMPTY;
 		later(stream);
 		return;
@@ -321,16 +333,18 @@ void stream_write_buffer(struct stream *stream, struct buffer *buffer)
 
 size_t stream_pending(const struct stream *stream)
 {
-	return stream->out == NULL ? 0 : stream->out->length;
+	return stream->work == NULL ? 0 : stream->work->out.length;
 }
 
 /* --- descriptors under way ------------------------------------------------------------------------------------- */
 
 static struct stream_fds *fds(struct stream *stream)
 {
-	if (stream->fds == NULL)
-		stream->fds = mem_alloc(sizeof *stream->fds);
-	return stream->fds;
+	struct stream_work *work = work_of(stream);
+
+	if (work->fds == NULL)
+		work->fds = mem_alloc(sizeof *work->fds);
+	return work->fds;
 }
 
 /* -1: there are too many; the descriptor is closed. */
@@ -374,15 +388,15 @@ void stream_write_fd(struct stream *stream, int fd)
 
 int stream_fd_next_out(struct stream *stream, size_t *bytes_before_r)
 {
-	if (stream->fds == NULL || stream->fds->out.count == 0)
+	if (stream->work == NULL || stream->work->fds == NULL || stream->work->fds->out.count == 0)
 		return -1;
-	*bytes_before_r = stream->fds->out.list[0].bytes_before;
-	return stream->fds->out.list[0].fd;
+	*bytes_before_r = stream->work->fds->out.list[0].bytes_before;
+	return stream->work->fds->out.list[0].fd;
 }
 
 void stream_fd_sent(struct stream *stream)
 {
-	close(queue_take(&stream->fds->out));
+	close(queue_take(&stream->work->fds->out));
 }
 
 void stream_fd_received(struct stream *stream, int fd)
@@ -400,28 +414,32 @@ void stream_expect_fds(struct stream *stream)
 
 int stream_take_fd(struct stream *stream)
 {
-	return stream->fds == NULL || stream->fds->in.count == 0 ? -1 : queue_take(&stream->fds->in);
+	struct stream_fds *under_way = stream->work == NULL ? NULL : stream->work->fds;
+
+	return under_way == NULL || under_way->in.count == 0 ? -1 : queue_take(&under_way->in);
 }
 
 static void fds_drop(struct stream *stream)
 {
-	if (stream->fds == NULL)
+	struct stream_work *work = stream->work;
+
+	if (work == NULL || work->fds == NULL)
 		return;
-	queue_release(&stream->fds->out);
-	queue_release(&stream->fds->in);
-	free(stream->fds);
-	stream->fds = NULL;
+	queue_release(&work->fds->out);
+	queue_release(&work->fds->in);
+	free(work->fds);
+	work->fds = NULL;
 }
 
 /* --- the end --------------------------------------------------------------------------------------------------- */
 
 static void linger_drop(struct stream *stream)
 {
-	struct linger *linger = stream->owner;
+	struct linger *linger = stream->io.data;
 
 	timer_stop(stream->loop, &linger->timer);
 	free(linger);
-	stream->owner = NULL;
+	stream->io.data = NULL;
 }
 
 void stream_close(struct stream **owner)
@@ -431,12 +449,13 @@ void stream_close(struct stream **owner)
 	*owner = NULL;
 	if (stream == NULL || stream->closed)
 		return;
-	if (stream->callback == NULL && stream->owner != NULL) /* only a finishing stream has an owner and no callback */
+	if (stream->callback == NULL && stream->io.data != NULL) /* only a finishing stream has an owner and no callback */
 		linger_drop(stream);
 	stream->closed = true;
 	stream->callback = NULL;
 	stream->ops->close(stream);
-	buffer_drop(&stream->out);
+	if (stream->work != NULL)
+		buffer_release(&stream->work->out);
 	fds_drop(stream);
 	later(stream);
 }
@@ -452,7 +471,7 @@ void stream_finish(struct stream **owner)
 {
 	struct stream *stream = *owner;
 
-	if (stream == NULL || stream->out == NULL || stream->failed) {
+	if (stream == NULL || !has_output(stream) || stream->failed) {
 		stream_close(owner);
 		return;
 	}
@@ -461,7 +480,7 @@ void stream_finish(struct stream **owner)
 	linger->stream = stream;
 	timer_start(stream->loop, &linger->timer, STREAM_LINGER_MS, lingered);
 	stream->callback = NULL;
-	stream->owner = linger;
+	stream->io.data = linger;
 	stream->finishing = true;
 	want(stream);
 	later(stream);
@@ -469,7 +488,7 @@ void stream_finish(struct stream **owner)
 
 const char *stream_error(const struct stream *stream)
 {
-	return stream->error == NULL ? "no error" : stream->error;
+	return stream->work == NULL || stream->work->error == NULL ? "no error" : stream->work->error;
 }
 
 void stream_peer_address(const struct stream *stream, char *text, size_t size)

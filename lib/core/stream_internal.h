@@ -26,21 +26,27 @@ struct stream_ops {
 
 struct stream_fds;
 
+/* What a stream needs only while bytes are under way, or something is to be done in this turn. */
+struct stream_work {
+	struct stream *stream;
+	struct buffer in, out;
+	struct stream_fds *fds;     /* descriptors on their way, NULL mostly */
+	char *error;
+	struct deferred turn;       /* flush, announce or free in this turn */
+};
+
+/* Small: each phone that waits keeps one of these. Its owner is in io.data, which libev leaves alone. */
 struct stream {
 	const struct stream_ops *ops;
 	struct loop *loop;
 	stream_callback *callback;
-	void *owner;
-	struct buffer *in, *out;    /* NULL: nothing held */
-	struct stream_fds *fds;     /* descriptors on their way, NULL mostly */
-	char *error;
 	void *transport;            /* SSL of lib/net/tls, the peer of a memory stream */
+	struct stream_work *work;   /* NULL mostly */
 	ev_io io;                   /* sockets; fd -1 otherwise */
-	struct deferred turn;       /* flush, announce or free in this turn */
-	bool connected : 1, paused : 1, finishing : 1, closed : 1, failed : 1, ended : 1, announce : 1, drained : 1;
-	bool has_secrets : 1;                      /* its buffers wipe */
-	bool ended_told : 1, is_local : 1;         /* is_local: AF_UNIX, descriptors can travel */
+	bool connected : 1, paused : 1, finishing : 1, closed : 1, failed : 1, ended : 1, announce : 1, ended_told : 1;
+	bool is_local : 1;                         /* AF_UNIX, descriptors can travel */
 	bool takes_fds : 1;                        /* stream_expect_fds() */
+	bool has_secrets : 1;                      /* its buffers wipe */
 	bool reads_at_once : 1;                    /* its first bytes are probably there: not worth a turn of polling */
 };
 
@@ -51,6 +57,11 @@ void stream_ready(struct stream *, bool readable, bool writable);
 /* Tells the owner in this turn of what is in stream_input(), and of the end; and: flushes in this turn. */
 void stream_announce(struct stream *);
 void stream_flush(struct stream *);
+/* Whether bytes came that were not consumed yet. */
+static inline bool stream_has_input(const struct stream *stream)
+{
+	return stream->work != NULL && stream->work->in.length > 0;
+}
 /* Notes why, once; returns STREAM_BROKEN. */
 int stream_break(struct stream *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One end of a memory pair that is not connected yet: STREAM_CONNECTED comes in the next turn, or STREAM_FAILED when

@@ -43,7 +43,7 @@ static void memory_want(struct stream *stream, bool read, bool write)
 	struct stream *peer = peer_of(stream);
 
 	(void)write;
-	if (read && peer != NULL && peer->out != NULL)
+	if (read && peer != NULL && stream_pending(peer) > 0)
 		stream_flush(peer);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/core/log.h"
+#include "lib/core/mem.h"
 #include "lib/http/connection.h"
 
 /* So much of an answer's file is in our memory at once; more would not leave faster. */
@@ -33,7 +34,7 @@ static size_t bytes_left(const struct http_connection *connection)
 {
 	size_t left = stream_pending(connection->stream);
 
-	for (const struct http_piece *piece = connection->answer.pieces; piece != NULL; piece = piece->next)
+	for (const struct http_piece *piece = connection->answer->pieces; piece != NULL; piece = piece->next)
 		left += piece->length;
 	return left;
 }
@@ -41,17 +42,17 @@ static size_t bytes_left(const struct http_connection *connection)
 bool http_answer_moved(struct http_connection *connection)
 {
 	size_t left = bytes_left(connection);
-	bool moved = connection->answer.left_before - left >= HTTP_RATE_MIN_BYTES;
+	bool moved = connection->answer->left_before - left >= HTTP_RATE_MIN_BYTES;
 
-	connection->answer.left_before = left;
+	connection->answer->left_before = left;
 	return moved;
 }
 
 static void piece_done(struct http_connection *connection)
 {
-	struct http_piece *piece = connection->answer.pieces;
+	struct http_piece *piece = connection->answer->pieces;
 
-	connection->answer.pieces = piece->next;
+	connection->answer->pieces = piece->next;
 	if (piece->fd >= 0)
 		close(piece->fd);
 	buffer_release(&piece->bytes);
@@ -81,7 +82,7 @@ static int pump(struct http_connection *connection)
 {
 	struct http_piece *piece;
 
-	while ((piece = connection->answer.pieces) != NULL) {
+	while ((piece = connection->answer->pieces) != NULL) {
 		size_t pending = stream_pending(connection->stream);
 		if (pending >= HTTP_PUMP_BYTES || (pending > 0 && piece->fd < 0 && piece->length > HTTP_PUMP_BYTES))
 			return 0;
@@ -125,19 +126,28 @@ static void write_head(struct http_connection *connection, struct http_response 
 	stream_write_buffer(connection->stream, &head);
 }
 
+void http_answer_free(struct http_answer **owner)
+{
+	struct http_response unsent = {.first = (*owner)->pieces};
+
+	http_response_release(&unsent);
+	free(*owner);
+	*owner = NULL;
+}
+
 void http_connection_answer(struct http_connection *connection, struct http_response *response)
 {
 	if (connection->server->is_draining || connection->ended)
 		connection->keep_alive = false;
 	write_head(connection, response);
 	connection->state = HTTP_STATE_ANSWER;
-	connection->answer.pieces = NULL;
+	connection->answer = mem_alloc(sizeof *connection->answer);
 	if (!connection->is_head) {
-		connection->answer.pieces = response->first;
+		connection->answer->pieces = response->first;
 		response->first = NULL;
 	}
 	http_response_release(response);
-	connection->answer.left_before = bytes_left(connection);
+	connection->answer->left_before = bytes_left(connection);
 	http_connection_time(connection, HTTP_RATE_WINDOW_MS);
 	if (pump(connection) < 0)
 		http_connection_close(connection);
@@ -151,6 +161,7 @@ void http_connection_drained(struct http_connection *connection)
 	}
 	if (stream_pending(connection->stream) > 0)
 		return;
+	http_answer_free(&connection->answer);
 	if (connection->is_cut && !connection->ended) {
 		connection->state = HTTP_STATE_LINGER;
 		http_connection_time(connection, HTTP_LINGER_MS);
@@ -158,6 +169,7 @@ void http_connection_drained(struct http_connection *connection)
 	} else if (connection->keep_alive) {
 		http_connection_next(connection);
 	} else {
+		connection->state = HTTP_STATE_LINGER;
 		http_connection_close(connection);
 	}
 }
@@ -224,6 +236,17 @@ void http_exchange_address(const struct http_exchange *exchange, char *text, siz
 
 /* --- held ------------------------------------------------------------------------------------------------------ */
 
+static uint8_t holder_of(struct http_server *server, const struct http_held_events *events)
+{
+	uint8_t holder = 0;
+
+	while (server->holders[holder] != NULL && server->holders[holder] != events)
+		holder++;
+	assert(holder < HTTP_HOLDERS_MAX - 1); /* the last stays free: the loop's end */
+	server->holders[holder] = events;
+	return holder;
+}
+
 struct http_held *http_hold(struct http_exchange *exchange, const struct http_held_events *events, void *owner)
 {
 	struct http_request *request = request_of(exchange);
@@ -236,7 +259,8 @@ struct http_held *http_hold(struct http_exchange *exchange, const struct http_he
 	}
 	http_request_discard(connection->server, &request);
 	connection->state = HTTP_STATE_HELD;
-	connection->held = (struct http_held){events, owner};
+	connection->holder = holder_of(connection->server, events);
+	connection->held.owner = owner;
 	connection->server->counts.held++;
 	return &connection->held;
 }
@@ -246,9 +270,9 @@ void http_held_expire(struct http_held *held, int64_t delay_ms)
 	http_connection_time(connection_of(held), delay_ms);
 }
 
-void http_held_set_owner(struct http_held *held, void *owner)
+void *http_held_owner(const struct http_held *held)
 {
-	held->owner = owner;
+	return held->owner;
 }
 
 void http_held_respond(struct http_held *held, struct http_response *response)
@@ -270,5 +294,5 @@ void http_held_abandon(struct http_held *held)
 
 size_t http_held_size(void)
 {
-	return sizeof(struct http_connection);
+	return sizeof(struct http_connection) + sizeof(struct timer *);
 }

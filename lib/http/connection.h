@@ -18,13 +18,20 @@ enum http_state {
 };
 
 struct http_held {
-	const struct http_held_events *events;
 	void *owner;
+};
+
+/* An answer on its way. */
+struct http_answer {
+	struct http_piece *pieces;
+	size_t left_before;      /* when the rate was looked at last */
 };
 
 struct http_list {
 	struct http_connection *first, **last;
 };
+
+enum { HTTP_HOLDERS_MAX = 16 }; /* kinds of held_events: an engine has one */
 
 /* Small: a held request keeps one of these. */
 struct http_connection {
@@ -33,6 +40,7 @@ struct http_connection {
 	struct http_connection *next, **link;  /* in server->idle or server->others */
 	struct timer timer;                    /* its meaning is the state's */
 	uint8_t state;
+	uint8_t holder;                        /* HELD: in server->holders */
 	bool keep_alive : 1;
 	bool is_head : 1;        /* the answer has no body */
 	bool has_input : 1;      /* stream_input() may hold bytes (asking it would allocate) */
@@ -46,7 +54,7 @@ struct http_connection {
 		struct http_scan scan;                                          /* HEADER */
 		struct http_request *request;                                   /* BODY, BUSY */
 		struct http_held held;                                          /* HELD */
-		struct { struct http_piece *pieces; size_t left_before; } answer; /* ANSWER */
+		struct http_answer *answer;                                     /* ANSWER */
 	};
 };
 
@@ -54,6 +62,7 @@ struct http_server {
 	struct http_server_settings settings;
 	struct http_server_counts counts;
 	struct http_list idle, others;   /* idle: the longest idle first */
+	const struct http_held_events *holders[HTTP_HOLDERS_MAX]; /* those seen so far */
 	unsigned overflow;               /* of counts.connections, those over the maximum */
 	size_t bodies;                   /* bytes, of requests under way */
 	bool is_draining;
@@ -73,6 +82,7 @@ void http_connection_refuse(struct http_connection *, const struct http_fault *)
 /* Starts the timer that the connection's state needs. */
 void http_connection_time(struct http_connection *, int64_t delay_ms);
 bool http_answer_moved(struct http_connection *);
+void http_answer_free(struct http_answer **);
 void http_request_discard(struct http_server *, struct http_request **);
 
 #endif

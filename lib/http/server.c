@@ -118,15 +118,16 @@ static void connection_free(struct http_connection *connection)
 void http_connection_close(struct http_connection *connection)
 {
 	struct http_server *server = connection->server;
-	struct http_response unsent = {.first = connection->answer.pieces};
+	const struct http_held_events *events = server->holders[connection->holder];
+	struct http_answer *answer = connection->answer;
 	struct http_request *request = connection->request;
-	struct http_held held = connection->held;
+	void *owner = connection->held.owner;
 
 	switch ((enum http_state)connection->state) {
 	case HTTP_STATE_HELD:
 		server->counts.held--;
 		connection_free(connection);
-		held.events->gone(held.owner);
+		events->gone(events, owner);
 		break;
 	case HTTP_STATE_BUSY:
 		connection_free(connection);
@@ -138,7 +139,7 @@ void http_connection_close(struct http_connection *connection)
 		break;
 	case HTTP_STATE_ANSWER:
 		connection_free(connection);
-		http_response_release(&unsent);
+		http_answer_free(&answer);
 		break;
 	default:
 		connection_free(connection);
@@ -164,6 +165,7 @@ static void body_window_over(struct http_connection *connection)
 static void timer_fired(struct timer *timer)
 {
 	struct http_connection *connection = container_of(timer, struct http_connection, timer);
+	const struct http_held_events *events = connection->server->holders[connection->holder];
 
 	switch ((enum http_state)connection->state) {
 	case HTTP_STATE_HEADER:
@@ -176,7 +178,7 @@ static void timer_fired(struct timer *timer)
 		body_window_over(connection);
 		break;
 	case HTTP_STATE_HELD:
-		connection->held.events->expired(&connection->held, connection->held.owner);
+		events->expired(events, &connection->held, connection->held.owner);
 		break;
 	case HTTP_STATE_ANSWER:
 		if (http_answer_moved(connection))

@@ -108,20 +108,23 @@ void http_abandon(struct http_exchange *);
 
 struct http_held; /* freed by http_held_respond(), http_held_abandon(), and before gone() */
 
+/* The same for all that one holder holds, so that it may find itself by container_of. */
 struct http_held_events {
-	void (*gone)(void *owner);                        /* the phone hung up; the record is no more */
-	void (*expired)(struct http_held *, void *owner); /* the time of http_held_expire() is over: answer it */
+	/* The phone hung up; the record is no more. */
+	void (*gone)(const struct http_held_events *, void *owner);
+	/* The time of http_held_expire() is over: answer it. */
+	void (*expired)(const struct http_held_events *, struct http_held *, void *owner);
 };
 
 /* Frees all of the exchange and keeps the phone waiting. NULL: it is gone already. */
 struct http_held *http_hold(struct http_exchange *, const struct http_held_events *, void *owner);
 /* One timer comes with each held request; a new time replaces the old. */
 void http_held_expire(struct http_held *, int64_t delay_ms);
-void http_held_set_owner(struct http_held *, void *owner);
+void *http_held_owner(const struct http_held *);
 void http_held_respond(struct http_held *, struct http_response *);
 void http_held_abandon(struct http_held *);
 
-/* Bytes of ours for a held request, besides struct stream and TLS. */
+/* Bytes of ours for a held request, besides struct stream and TLS; its place among the loop's timers is counted. */
 size_t http_held_size(void);
 
 #endif

@@ -135,7 +135,7 @@ static void want_for_handshake(struct stream *stream)
 
 static int tls_handshake(struct stream *stream)
 {
-	if (stream->in != NULL && stream->in->length > 0)
+	if (stream_has_input(stream))
 		return stream_break(stream, "plain text came where TLS was to begin");
 	ERR_clear_error();
 	errno = 0;

@@ -17,15 +17,17 @@ struct world {
 	unsigned held;
 };
 
-static void gone(void *owner)
+static void gone(const struct http_held_events *events, void *owner)
 {
+	(void)events;
 	((struct world *)owner)->held--;
 }
 
-static void expired(struct http_held *held, void *owner)
+static void expired(const struct http_held_events *events, struct http_held *held, void *owner)
 {
 	struct http_response response = HTTP_RESPONSE(200);
 
+	(void)events;
 	((struct world *)owner)->held--;
 	http_held_respond(held, &response);
 }

@@ -270,6 +270,7 @@ static void a_hub_that_returns_gets_the_parks_again(void **state)
 	assert_int_equal(try_advance(&try, 5000), 0);
 	assert_int_equal(try.parks, 2);
 	assert_true(try.park.again);
+	assert_int_equal(try.park.handle_length, 0); /* not kept: the connector still watches with it */
 	assert_int_equal(try.park.slot, before.slot);
 	assert_int_equal(try.park.generation, before.generation);
 	assert_int_equal(try.park.watched_count, 2);

@@ -84,7 +84,7 @@ static void start_tls(struct stream *stream, void *data)
 
 	test->upgrades++;
 	assert_int_equal(stream_input(stream)->length, 0);
-	stream_memory_connect(stream, stream->callback, stream->owner);
+	stream_memory_connect(stream, stream->callback, stream->io.data);
 	if (test->fail_handshake)
 		stream_close(&test->server);
 }
