@@ -28,7 +28,9 @@ static struct http_connection *connection_of(struct http_held *held)
 	return connection;
 }
 
-/* --- sending --------------------------------------------------------------------------------------------------- */
+/* --- how much is under way, and for how long ------------------------------------------------------------------- */
+
+enum { COMPLAIN_MS = 60000 }; /* one line in this time, however many answers there is no room for */
 
 static size_t bytes_left(const struct http_connection *connection)
 {
@@ -39,14 +41,95 @@ static size_t bytes_left(const struct http_connection *connection)
 	return left;
 }
 
-bool http_answer_moved(struct http_connection *connection)
+static void count(struct http_server *server, struct http_answer *answer, size_t bytes)
 {
-	size_t left = bytes_left(connection);
-	bool moved = connection->answer->left_before - left >= HTTP_RATE_MIN_BYTES;
-
-	connection->answer->left_before = left;
-	return moved;
+	server->counts.answers += bytes - answer->counted_bytes;
+	answer->counted_bytes = bytes;
 }
+
+bool http_answer_goes_on(struct http_connection *connection)
+{
+	struct http_answer *answer = connection->answer;
+	size_t left = bytes_left(connection);
+	bool moved = answer->left_before - left >= HTTP_RATE_MIN_BYTES;
+	bool in_time = loop_now_ms(connection->server->settings.loop) < answer->until_ms;
+
+	answer->left_before = left;
+	count(connection->server, answer, left);
+	connection->server->counts.answers_cut += !moved || !in_time;
+	return moved && in_time;
+}
+
+static struct http_answer *answer_create(struct http_connection *connection, struct http_response *response)
+{
+	struct http_server *server = connection->server;
+	struct http_answer *answer = mem_alloc(sizeof *answer);
+
+	*answer = (struct http_answer){.link = server->last_answer, .connection = connection, .pieces = response->first,
+		.began_ms = loop_now_ms(server->settings.loop)};
+	answer->until_ms = answer->began_ms + HTTP_ANSWER_MS + (int64_t)response->length * 1000 / HTTP_ANSWER_BYTES_S;
+	response->first = NULL;
+	*server->last_answer = answer;
+	server->last_answer = &answer->next;
+	return answer;
+}
+
+void http_answer_free(struct http_server *server, struct http_answer **owner)
+{
+	struct http_answer *answer = *owner;
+	struct http_response unsent = {.first = answer->pieces};
+
+	http_response_release(&unsent);
+	count(server, answer, 0);
+	*answer->link = answer->next;
+	if (answer->next != NULL)
+		answer->next->link = answer->link;
+	else
+		server->last_answer = answer->link;
+	free(answer);
+	*owner = NULL;
+}
+
+static void complain(struct http_server *server, size_t length)
+{
+	int64_t now_ms = loop_now_ms(server->settings.loop);
+
+	if (server->complained_ms != 0 && now_ms - server->complained_ms < COMPLAIN_MS)
+		return;
+	server->complained_ms = now_ms;
+	log_warning(LOG_HTTP, "no room for an answer of %zu bytes: phones have not taken %zu bytes of others yet; %llu were "
+		"refused so far, and %llu cut off", length, server->counts.answers,
+		(unsigned long long)server->counts.answers_refused, (unsigned long long)server->counts.answers_cut);
+}
+
+/* Phones that take an answer as slowly as they may would fill the memory. Those who had the most time give way. */
+static bool make_room(struct http_server *server, size_t length)
+{
+	int64_t now_ms = loop_now_ms(server->settings.loop);
+
+	if (length <= HTTP_ANSWER_SMALL)
+		return true;
+	while (server->counts.answers + length > server->settings.answers_max) {
+		complain(server, length);
+		if (server->answers == NULL || now_ms - server->answers->began_ms < HTTP_ANSWER_SAFE_MS)
+			return false;
+		server->counts.answers_cut++;
+		http_connection_close(server->answers->connection);
+	}
+	return true;
+}
+
+static void become_refusal(struct http_server *server, struct http_response *response)
+{
+	http_response_release(response);
+	response->status = 503;
+	server->counts.answers_refused++;
+	http_response_retry_after(server, response);
+	http_response_header(response, "Content-Type", "text/plain");
+	http_response_string(response, "too many answers on their way\n");
+}
+
+/* --- sending --------------------------------------------------------------------------------------------------- */
 
 static void piece_done(struct http_connection *connection)
 {
@@ -126,28 +209,22 @@ static void write_head(struct http_connection *connection, struct http_response 
 	stream_write_buffer(connection->stream, &head);
 }
 
-void http_answer_free(struct http_answer **owner)
-{
-	struct http_response unsent = {.first = (*owner)->pieces};
-
-	http_response_release(&unsent);
-	free(*owner);
-	*owner = NULL;
-}
-
 void http_connection_answer(struct http_connection *connection, struct http_response *response)
 {
-	if (connection->server->is_draining || connection->ended)
+	struct http_server *server = connection->server;
+
+	if (server->is_draining || connection->ended)
 		connection->keep_alive = false;
+	if (!connection->is_head && !make_room(server, response->length))
+		become_refusal(server, response);
 	write_head(connection, response);
+	if (connection->is_head)
+		http_response_release(response);
 	connection->state = HTTP_STATE_ANSWER;
-	connection->answer = mem_alloc(sizeof *connection->answer);
-	if (!connection->is_head) {
-		connection->answer->pieces = response->first;
-		response->first = NULL;
-	}
+	connection->answer = answer_create(connection, response);
 	http_response_release(response);
 	connection->answer->left_before = bytes_left(connection);
+	count(server, connection->answer, connection->answer->left_before);
 	http_connection_time(connection, HTTP_RATE_WINDOW_MS);
 	if (pump(connection) < 0)
 		http_connection_close(connection);
@@ -159,9 +236,11 @@ void http_connection_drained(struct http_connection *connection)
 		http_connection_close(connection);
 		return;
 	}
-	if (stream_pending(connection->stream) > 0)
+	if (stream_pending(connection->stream) > 0) {
+		count(connection->server, connection->answer, bytes_left(connection));
 		return;
-	http_answer_free(&connection->answer);
+	}
+	http_answer_free(connection->server, &connection->answer);
 	if (connection->is_cut && !connection->ended) {
 		connection->state = HTTP_STATE_LINGER;
 		http_connection_time(connection, HTTP_LINGER_MS);

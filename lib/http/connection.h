@@ -23,8 +23,12 @@ struct http_held {
 
 /* An answer on its way. */
 struct http_answer {
+	struct http_answer *next, **link;  /* in server->answers */
+	struct http_connection *connection;
 	struct http_piece *pieces;
-	size_t left_before;      /* when the rate was looked at last */
+	size_t left_before;                /* when the rate was looked at last */
+	size_t counted_bytes;              /* what the server's sum holds of it */
+	int64_t began_ms, until_ms;        /* of the loop's clock; cut off then */
 };
 
 struct http_list {
@@ -62,6 +66,8 @@ struct http_server {
 	struct http_server_settings settings;
 	struct http_server_counts counts;
 	struct http_list idle, others;   /* idle: the longest idle first */
+	struct http_answer *answers, **last_answer; /* the oldest first */
+	int64_t complained_ms;           /* of answers that there is no room for */
 	const struct http_held_events *holders[HTTP_HOLDERS_MAX]; /* those seen so far */
 	unsigned overflow;               /* of counts.connections, those over the maximum */
 	size_t bodies;                   /* bytes, of requests under way */
@@ -81,8 +87,11 @@ void http_connection_close(struct http_connection *);
 void http_connection_refuse(struct http_connection *, const struct http_fault *);
 /* Starts the timer that the connection's state needs. */
 void http_connection_time(struct http_connection *, int64_t delay_ms);
-bool http_answer_moved(struct http_connection *);
-void http_answer_free(struct http_answer **);
+/* The answer's window is over: whether it goes on. */
+bool http_answer_goes_on(struct http_connection *);
+void http_answer_free(struct http_server *, struct http_answer **);
+/* The header line that says when to come again. */
+void http_response_retry_after(struct http_server *, struct http_response *);
 void http_request_discard(struct http_server *, struct http_request **);
 
 #endif

@@ -51,6 +51,9 @@ struct http_server *http_server_create(const struct http_server_settings *settin
 	server->settings = *settings;
 	server->idle.last = &server->idle.first;
 	server->others.last = &server->others.first;
+	server->last_answer = &server->answers;
+	if (server->settings.answers_max == 0)
+		server->settings.answers_max = HTTP_ANSWERS_MAX;
 	server->date_s = -1;
 	return server;
 }
@@ -139,7 +142,7 @@ void http_connection_close(struct http_connection *connection)
 		break;
 	case HTTP_STATE_ANSWER:
 		connection_free(connection);
-		http_answer_free(&answer);
+		http_answer_free(server, &answer);
 		break;
 	default:
 		connection_free(connection);
@@ -181,7 +184,7 @@ static void timer_fired(struct timer *timer)
 		events->expired(events, &connection->held, connection->held.owner);
 		break;
 	case HTTP_STATE_ANSWER:
-		if (http_answer_moved(connection))
+		if (http_answer_goes_on(connection))
 			http_connection_time(connection, HTTP_RATE_WINDOW_MS);
 		else
 			http_connection_close(connection);
@@ -203,6 +206,13 @@ static void connection_untime(struct http_connection *connection)
 
 /* --- refusing -------------------------------------------------------------------------------------------------- */
 
+void http_response_retry_after(struct http_server *server, struct http_response *response)
+{
+	uint64_t refused = server->counts.refused + server->counts.answers_refused;
+
+	http_response_header(response, "Retry-After", "%d", HTTP_RETRY_AFTER_S + (int)(refused % HTTP_RETRY_SPREAD_S));
+}
+
 void http_connection_refuse(struct http_connection *connection, const struct http_fault *fault)
 {
 	struct http_server *server = connection->server;
@@ -219,8 +229,7 @@ void http_connection_refuse(struct http_connection *connection, const struct htt
 		log_trace_write(LOG_HTTP, "address=%s refused status=%u why=\"%s\"", address, fault->status, fault->why);
 	}
 	if (fault->status == 503)
-		http_response_header(&response, "Retry-After", "%d",
-			HTTP_RETRY_AFTER_S + (int)(server->counts.refused % HTTP_RETRY_SPREAD_S));
+		http_response_retry_after(server, &response);
 	http_response_header(&response, "Content-Type", "text/plain");
 	http_response_string(&response, fault->why);
 	http_response_string(&response, "\n");

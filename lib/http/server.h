@@ -28,6 +28,13 @@ enum {
 	HTTP_IDLE_TIMEOUT_MS = 120000,     /* between two requests: a phone syncs within seconds of its Ping's answer */
 	HTTP_RATE_WINDOW_MS = 30000,       /* a body, either way, is looked at this often … */
 	HTTP_RATE_MIN_BYTES = 8 * 1024,    /* … and must have moved so far (or be done): GPRS moves ten times as much */
+	HTTP_ANSWER_MS = 60000,            /* an answer has so long … */
+	HTTP_ANSWER_BYTES_S = 4 * 1024,    /* … and a second for each so many of its bytes: as slow as GPRS was; 4 MB take 18
+	                                      minutes at most */
+	HTTP_ANSWERS_MAX = 256 * 1024 * 1024, /* bytes of answers that phones have not taken yet; over it the oldest gives way,
+	                                      or the newest is a 503 */
+	HTTP_ANSWER_SMALL = 4 * 1024,      /* an answer so small leaves always: as many connections as there may be have 60 MB */
+	HTTP_ANSWER_SAFE_MS = 30000,       /* an answer on its way for less does not give way */
 	HTTP_LINGER_MS = 2000,             /* after a refusal, what the phone still sends is thrown away, lest a TCP reset
 	                                      overtakes the answer */
 	HTTP_IDLE_SAFE_MS = 30000,         /* a connection idle for less is not closed to make room for a newcomer: its phone
@@ -68,6 +75,7 @@ struct http_exchange {
 struct http_server_settings {
 	struct loop *loop;
 	unsigned connections_max;
+	size_t answers_max;                /* 0: HTTP_ANSWERS_MAX */
 	/* The header has come: set body_max, or answer at once (then request() is not called). */
 	void (*header)(struct http_exchange *, void *data);
 	/* The request is complete: answer, hold or abandon it, now or later, exactly once. */
@@ -87,7 +95,9 @@ void http_server_drain(struct http_server *);
 
 struct http_server_counts {
 	uint64_t accepted, requests, refused, overflowed; /* since the start; refused: broken or over a limit */
+	uint64_t answers_refused, answers_cut;            /* for want of memory; cut: too slow, or to make room */
 	unsigned connections, held, idle;                 /* now */
+	size_t answers;                                   /* bytes that phones have not taken yet */
 };
 void http_server_counts(const struct http_server *, struct http_server_counts *counts_r);
 

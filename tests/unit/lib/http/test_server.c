@@ -22,7 +22,10 @@ struct phone {
 	struct stream *stream;
 	struct buffer got;
 	bool ended, is_slow;
+	bool takes_one;      /* is paused again after the next bytes */
 };
+
+enum { ANSWERS_MAX = 450 * 1000 }; /* two of /large, and small ones */
 
 /* The server under test, with an engine that does what the path says. */
 struct world {
@@ -88,6 +91,21 @@ static void answer_large(struct http_exchange *exchange)
 	http_respond(exchange, &response);
 }
 
+enum { HUGE_PIECES = 20, HUGE_PIECE_BYTES = 66 * 1000 }; /* each leaves alone */
+
+static void answer_huge(struct http_exchange *exchange)
+{
+	static const char block[HUGE_PIECE_BYTES];
+	struct http_response response = HTTP_RESPONSE(200);
+	struct buffer bytes = BUFFER_EMPTY;
+
+	for (int i = 0; i < HUGE_PIECES; i++) {
+		buffer_append(&bytes, block, sizeof block);
+		http_response_bytes(&response, &bytes);
+	}
+	http_respond(exchange, &response);
+}
+
 static void request(struct http_exchange *exchange, void *data)
 {
 	struct world *world = data;
@@ -105,6 +123,8 @@ static void request(struct http_exchange *exchange, void *data)
 		world->held = http_hold(exchange, &held_events, world);
 	} else if (strcmp(exchange->path, "/large") == 0) {
 		answer_large(exchange);
+	} else if (strcmp(exchange->path, "/huge") == 0) {
+		answer_huge(exchange);
 	} else {
 		http_response_header(&response, "X-Path", "%s%s", exchange->path, "\r\nX-Forged: yes");
 		http_response_string(&response, exchange->method);
@@ -116,6 +136,8 @@ static void phone_event(struct stream *stream, enum stream_event event, void *ow
 {
 	struct phone *phone = owner;
 
+	if (event == STREAM_DATA && phone->takes_one)
+		stream_pause(stream);
 	if (event == STREAM_DATA && !phone->is_slow) {
 		buffer_append(&phone->got, stream_input(stream)->data, stream_input(stream)->length);
 		buffer_consume(stream_input(stream), stream_input(stream)->length);
@@ -143,15 +165,21 @@ static void phone_hang_up(struct world *world, unsigned number)
 	loop_settle(world->loop);
 }
 
-static void world_begin(struct world *world, unsigned connections_max)
+static void world_begin_with(struct world *world, unsigned connections_max, size_t answers_max)
 {
 	struct http_server_settings settings = {.connections_max = connections_max, .header = header, .request = request,
 		.data = world};
 
 	*world = (struct world){.loop = loop_create_manual(784111777)};
 	settings.loop = world->loop;
+	settings.answers_max = answers_max;
 	world->server = http_server_create(&settings);
 	phone_connect(world, 0);
+}
+
+static void world_begin(struct world *world, unsigned connections_max)
+{
+	world_begin_with(world, connections_max, 0);
 }
 
 static void world_end(struct world *world)
@@ -350,6 +378,103 @@ static void a_phone_that_takes_nothing_is_given_up(void **state)
 	stream_resume(world.phones[0].stream);
 	loop_settle(world.loop);
 	assert_true(world.phones[0].ended);
+	world_end(&world);
+}
+
+/* A phone that takes nothing of its answer. */
+static void phone_asks_and_waits(struct world *world, unsigned number, const char *text)
+{
+	phone_connect(world, number);
+	stream_pause(world->phones[number].stream);
+	stream_write(world->phones[number].stream, text, strlen(text));
+	loop_settle(world->loop);
+}
+
+static void answers_that_nobody_takes_have_a_bound(void **state)
+{
+	static const char large[] = "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct http_server_counts counts;
+	struct world world;
+
+	(void)state;
+	world_begin_with(&world, 10, ANSWERS_MAX);
+	phone_asks_and_waits(&world, 1, large);
+	loop_advance(world.loop, 1000);
+	phone_asks_and_waits(&world, 2, large);
+	http_server_counts(world.server, &counts);
+	assert_in_range(counts.answers, 400 * 1000, ANSWERS_MAX);
+	say(&world, large);
+	const char *text = told(&world);
+	assert_non_null(strstr(text, "HTTP/1.1 503 "));
+	assert_non_null(strstr(text, "\r\nRetry-After: "));
+	say(&world, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"); /* small, and on the same connection */
+	assert_told(&world, "200");
+	loop_advance(world.loop, HTTP_ANSWER_SAFE_MS - 1000);
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.connections, 2); /* phone 1 took nothing for its window: cut off */
+	assert_int_equal(counts.answers_refused, 1);
+	assert_int_equal(counts.answers_cut, 1);
+	say(&world, large);
+	assert_told(&world, "200");
+	phone_hang_up(&world, 2);
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.answers, 0);
+	world_end(&world);
+}
+
+static void the_oldest_answer_gives_way(void **state)
+{
+	static const char large[] = "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct http_server_counts counts;
+	struct world world;
+
+	(void)state;
+	world_begin_with(&world, 10, ANSWERS_MAX);
+	phone_asks_and_waits(&world, 1, large);
+	loop_advance(world.loop, HTTP_ANSWER_SAFE_MS - 1);
+	world.phones[1].takes_one = true;
+	stream_resume(world.phones[1].stream); /* it takes enough to be fast enough */
+	loop_advance(world.loop, 2);
+	assert_true(world.phones[1].got.length > 0);
+	phone_asks_and_waits(&world, 2, large);
+	phone_asks_and_waits(&world, 3, large);
+	world.phones[1].takes_one = false;
+	stream_resume(world.phones[1].stream);
+	loop_settle(world.loop);
+	assert_true(world.phones[1].ended);
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.answers_cut, 1);
+	assert_int_equal(counts.answers_refused, 0);
+	assert_in_range(counts.answers, 400 * 1000, ANSWERS_MAX);
+	world_end(&world);
+}
+
+static void an_answer_has_its_time_however_steadily_it_is_taken(void **state)
+{
+	int64_t in_time_ms = HTTP_ANSWER_MS + (int64_t)HUGE_PIECES * HUGE_PIECE_BYTES * 1000 / HTTP_ANSWER_BYTES_S;
+	struct world world;
+	int64_t ms = 0;
+
+	(void)state;
+	world_begin(&world, 10);
+	stream_pause(world.phones[0].stream);
+	world.phones[0].takes_one = true;
+	say(&world, "GET /huge HTTP/1.1\r\nHost: h\r\n\r\n");
+	stream_resume(world.phones[0].stream); /* the header leaves alone, too */
+	loop_settle(world.loop);
+	for (; ms < in_time_ms - HTTP_RATE_WINDOW_MS; ms += HTTP_RATE_WINDOW_MS) {
+		stream_resume(world.phones[0].stream);
+		loop_advance(world.loop, HTTP_RATE_WINDOW_MS);
+		assert_false(world.phones[0].ended);
+	}
+	for (; ms < in_time_ms + HTTP_RATE_WINDOW_MS; ms += HTTP_RATE_WINDOW_MS) {
+		stream_resume(world.phones[0].stream);
+		loop_advance(world.loop, HTTP_RATE_WINDOW_MS);
+	}
+	stream_resume(world.phones[0].stream);
+	loop_settle(world.loop);
+	assert_true(world.phones[0].ended);
+	assert_true(world.phones[0].got.length < HUGE_PIECES * HUGE_PIECE_BYTES);
 	world_end(&world);
 }
 
@@ -777,6 +902,9 @@ int main(void)
 		cmocka_unit_test(connections_end_when_somebody_wants_it),
 		cmocka_unit_test(an_answer_in_pieces_waits_for_a_slow_phone),
 		cmocka_unit_test(a_phone_that_takes_nothing_is_given_up),
+		cmocka_unit_test(answers_that_nobody_takes_have_a_bound),
+		cmocka_unit_test(the_oldest_answer_gives_way),
+		cmocka_unit_test(an_answer_has_its_time_however_steadily_it_is_taken),
 		cmocka_unit_test(the_last_proxy_says_who_the_phone_is),
 		cmocka_unit_test(broken_and_ambiguous_requests_are_refused),
 		cmocka_unit_test(what_is_too_long_is_refused_before_its_end),
