@@ -317,6 +317,7 @@ static void logged_in(const Belfry__Connector__Response *response, int fd, bool 
 		answer_login_refused(request, response);
 		return;
 	}
+	http_exchange_welcome(request->exchange);
 	request->handle.len = response->logged_in->handle.len;
 	request->handle.data = arena_alloc(request->arena, request->handle.len + 1);
 	memcpy(request->handle.data, response->logged_in->handle.data, request->handle.len);

@@ -17,6 +17,9 @@ enum http_state {
 	HTTP_STATE_HEADER, HTTP_STATE_BODY, HTTP_STATE_BUSY, HTTP_STATE_HELD, HTTP_STATE_ANSWER, HTTP_STATE_LINGER
 };
 
+struct http_guest;
+struct http_network;
+
 struct http_held {
 	void *owner;
 };
@@ -34,6 +37,8 @@ struct http_answer {
 struct http_list {
 	struct http_connection *first, **last;
 };
+/* Each connection is in one: LIST_NEW until its first header is whole, LIST_IDLE between two requests. */
+enum http_list_number { HTTP_LIST_NEW, HTTP_LIST_IDLE, HTTP_LIST_REST, HTTP_LISTS };
 
 enum { HTTP_HOLDERS_MAX = 16 }; /* kinds of held_events: an engine has one */
 
@@ -41,19 +46,20 @@ enum { HTTP_HOLDERS_MAX = 16 }; /* kinds of held_events: an engine has one */
 struct http_connection {
 	struct http_server *server;
 	struct stream *stream;
-	struct http_connection *next, **link;  /* in server->idle or server->others */
+	struct http_connection *next, **link;  /* in server->lists[list] */
 	struct timer timer;                    /* its meaning is the state's */
 	uint8_t state;
 	uint8_t holder;                        /* HELD: in server->holders */
+	uint8_t list;                          /* enum http_list_number */
 	bool keep_alive : 1;
 	bool is_head : 1;        /* the answer has no body */
 	bool has_input : 1;      /* stream_input() may hold bytes (asking it would allocate) */
 	bool is_cut : 1;         /* refused in the middle: bytes of the request may still come */
 	bool ended : 1;          /* the phone has closed its half */
-	bool is_idle : 1;        /* in server->idle: between two requests */
 	bool is_overflow : 1;    /* over the maximum: is told 503 */
 	bool behind_proxy : 1;
 	bool header_begun : 1;
+	bool is_guest : 1;
 	union {
 		struct http_scan scan;                                          /* HEADER */
 		struct http_request *request;                                   /* BODY, BUSY */
@@ -65,7 +71,9 @@ struct http_connection {
 struct http_server {
 	struct http_server_settings settings;
 	struct http_server_counts counts;
-	struct http_list idle, others;   /* idle: the longest idle first */
+	struct http_list lists[HTTP_LISTS]; /* who is there for the longest first */
+	struct http_guest *guests;
+	struct http_network *networks;   /* that guests come from */
 	struct http_answer *answers, **last_answer; /* the oldest first */
 	int64_t complained_ms;           /* of answers that there is no room for */
 	const struct http_held_events *holders[HTTP_HOLDERS_MAX]; /* those seen so far */
@@ -92,6 +100,10 @@ bool http_answer_goes_on(struct http_connection *);
 void http_answer_free(struct http_server *, struct http_answer **);
 /* The header line that says when to come again. */
 void http_response_retry_after(struct http_server *, struct http_response *);
+/* guest.c. Whether this network has as many guests here as it may; one more, one less. */
+bool http_guests_are_enough(const struct http_server *, const struct stream *);
+void http_guest_comes(struct http_connection *);
+void http_guest_goes(struct http_connection *);
 void http_request_discard(struct http_server *, struct http_request **);
 
 #endif

@@ -30,16 +30,17 @@ static void list_remove(struct http_list *list, struct http_connection *connecti
 		list->last = connection->link;
 }
 
-static void set_idle(struct http_connection *connection, bool is_idle)
+static void set_list(struct http_connection *connection, enum http_list_number list)
 {
 	struct http_server *server = connection->server;
 
-	if (connection->is_idle == is_idle)
+	if (connection->list == list)
 		return;
-	list_remove(is_idle ? &server->others : &server->idle, connection);
-	list_append(is_idle ? &server->idle : &server->others, connection);
-	connection->is_idle = is_idle;
-	server->counts.idle += is_idle ? 1u : -1u;
+	list_remove(&server->lists[connection->list], connection);
+	list_append(&server->lists[list], connection);
+	server->counts.idle -= connection->list == HTTP_LIST_IDLE;
+	server->counts.idle += list == HTTP_LIST_IDLE;
+	connection->list = (uint8_t)list;
 }
 
 /* --- the server ------------------------------------------------------------------------------------------------ */
@@ -49,8 +50,8 @@ struct http_server *http_server_create(const struct http_server_settings *settin
 	struct http_server *server = mem_alloc(sizeof *server);
 
 	server->settings = *settings;
-	server->idle.last = &server->idle.first;
-	server->others.last = &server->others.first;
+	for (struct http_list *list = server->lists; list < server->lists + HTTP_LISTS; list++)
+		list->last = &list->first;
 	server->last_answer = &server->answers;
 	if (server->settings.answers_max == 0)
 		server->settings.answers_max = HTTP_ANSWERS_MAX;
@@ -65,18 +66,17 @@ void http_server_free(struct http_server **owner)
 	if (server == NULL)
 		return;
 	*owner = NULL;
-	while (server->idle.first != NULL)
-		http_connection_close(server->idle.first);
-	while (server->others.first != NULL)
-		http_connection_close(server->others.first);
+	for (struct http_list *list = server->lists; list < server->lists + HTTP_LISTS; list++)
+		while (list->first != NULL)
+			http_connection_close(list->first);
 	free(server);
 }
 
 void http_server_drain(struct http_server *server)
 {
 	server->is_draining = true;
-	while (server->idle.first != NULL)
-		http_connection_close(server->idle.first);
+	while (server->lists[HTTP_LIST_IDLE].first != NULL)
+		http_connection_close(server->lists[HTTP_LIST_IDLE].first);
 }
 
 void http_server_counts(const struct http_server *server, struct http_server_counts *counts_r)
@@ -109,9 +109,10 @@ static void connection_free(struct http_connection *connection)
 {
 	struct http_server *server = connection->server;
 
-	list_remove(connection->is_idle ? &server->idle : &server->others, connection);
+	set_list(connection, HTTP_LIST_REST);
+	list_remove(&server->lists[HTTP_LIST_REST], connection);
+	http_guest_goes(connection);
 	server->counts.connections--;
-	server->counts.idle -= connection->is_idle;
 	server->overflow -= connection->is_overflow;
 	timer_stop(server->settings.loop, &connection->timer);
 	stream_close(&connection->stream);
@@ -349,10 +350,11 @@ static void begin_header(struct http_connection *connection)
 {
 	if (connection->header_begun)
 		return;
-	if (connection->is_idle)
-		http_connection_time(connection, HTTP_HEADER_TIMEOUT_MS);
 	connection->header_begun = true;
-	set_idle(connection, false);
+	if (connection->list != HTTP_LIST_IDLE)
+		return;
+	http_connection_time(connection, HTTP_HEADER_TIMEOUT_MS);
+	set_list(connection, HTTP_LIST_REST);
 }
 
 static void read_header(struct http_connection *connection)
@@ -380,6 +382,7 @@ static void read_header(struct http_connection *connection)
 	connection->has_input = input->length > 0;
 	connection->header_begun = false;
 	connection->request = request;
+	set_list(connection, HTTP_LIST_REST);
 	if (!connection->is_overflow) {
 		header_parsed(connection);
 		return;
@@ -393,7 +396,7 @@ void http_connection_next(struct http_connection *connection)
 	connection->state = HTTP_STATE_HEADER;
 	connection->scan = (struct http_scan){0};
 	connection->header_begun = false;
-	set_idle(connection, true);
+	set_list(connection, HTTP_LIST_IDLE);
 	http_connection_time(connection, HTTP_IDLE_TIMEOUT_MS);
 	stream_resume(connection->stream);
 	if (connection->has_input)
@@ -479,15 +482,23 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 	}
 }
 
-/* A connection that has been idle for a while gives way to a newcomer. */
-static struct http_connection *oldest_idle(const struct http_server *server)
+/* The first of the list that is there long enough; its timer was started with whole_ms when it came there. */
+static struct http_connection *first_of(const struct http_server *server, enum http_list_number list, int64_t whole_ms,
+	int64_t safe_ms)
 {
-	struct http_connection *oldest = server->idle.first;
-	int64_t now_ms = loop_now_ms(server->settings.loop);
+	struct http_connection *first = server->lists[list].first;
 
-	if (oldest == NULL || oldest->timer.at_ms - now_ms > HTTP_IDLE_TIMEOUT_MS - HTTP_IDLE_SAFE_MS)
+	if (first == NULL || first->timer.at_ms - loop_now_ms(server->settings.loop) > whole_ms - safe_ms)
 		return NULL;
-	return oldest;
+	return first;
+}
+
+/* Who gives way to a newcomer: a phone between two requests, or one that has never brought one. NULL: nobody. */
+static struct http_connection *gives_way(const struct http_server *server)
+{
+	struct http_connection *idle = first_of(server, HTTP_LIST_IDLE, HTTP_IDLE_TIMEOUT_MS, HTTP_IDLE_SAFE_MS);
+
+	return idle != NULL ? idle : first_of(server, HTTP_LIST_NEW, HTTP_HEADER_TIMEOUT_MS, HTTP_NEW_SAFE_MS);
 }
 
 static bool has_room(const struct http_server *server)
@@ -497,29 +508,40 @@ static bool has_room(const struct http_server *server)
 
 bool http_server_is_full(const struct http_server *server)
 {
-	return !has_room(server) && oldest_idle(server) == NULL;
+	return !has_room(server) && gives_way(server) == NULL;
+}
+
+static struct http_connection *connection_create(struct http_server *server, struct stream *stream, bool behind_proxy,
+	bool is_overflow)
+{
+	struct http_connection *connection = mem_alloc(sizeof *connection);
+
+	connection->server = server;
+	connection->stream = stream;
+	connection->behind_proxy = behind_proxy;
+	connection->is_overflow = is_overflow;
+	connection->list = is_overflow ? HTTP_LIST_REST : HTTP_LIST_NEW;
+	list_append(&server->lists[connection->list], connection);
+	server->counts.connections++;
+	server->overflow += is_overflow;
+	if (!is_overflow && !behind_proxy) /* a proxy's address says nothing of the phone's network */
+		http_guest_comes(connection);
+	return connection;
 }
 
 void http_server_accept(struct http_server *server, struct stream *stream, bool behind_proxy)
 {
-	bool is_overflow = http_server_is_full(server);
+	bool is_overflow = http_server_is_full(server) || (!behind_proxy && http_guests_are_enough(server, stream));
 
 	if (!is_overflow && !has_room(server))
-		http_connection_close(oldest_idle(server));
+		http_connection_close(gives_way(server));
 	server->counts.accepted++;
 	server->counts.overflowed += is_overflow;
 	if (is_overflow && server->overflow >= HTTP_OVERFLOW_MAX) {
 		stream_close(&stream);
 		return;
 	}
-	struct http_connection *connection = mem_alloc(sizeof *connection);
-	connection->server = server;
-	connection->stream = stream;
-	connection->behind_proxy = behind_proxy;
-	connection->is_overflow = is_overflow;
-	list_append(&server->others, connection);
-	server->counts.connections++;
-	server->overflow += is_overflow;
+	struct http_connection *connection = connection_create(server, stream, behind_proxy, is_overflow);
 	http_connection_time(connection, is_overflow ? HTTP_OVERFLOW_TIMEOUT_MS : HTTP_HEADER_TIMEOUT_MS);
 	stream_carry_secrets(stream);
 	stream_own(stream, happened, connection);

@@ -39,6 +39,11 @@ enum {
 	                                      overtakes the answer */
 	HTTP_IDLE_SAFE_MS = 30000,         /* a connection idle for less is not closed to make room for a newcomer: its phone
 	                                      is between a Sync and a Ping */
+	HTTP_NEW_SAFE_MS = 5000,           /* nor one that has not brought its first header for less: handshake and header take
+	                                      five round trips, a second each on a bad day */
+	HTTP_GUESTS_SHARE = 4,             /* once half of all places are taken, so many of them (a fourth, … */
+	HTTP_GUESTS_MIN = 16,              /* … but so many) may go to guests of one network: a provider's phones behind one
+	                                      address log in within a second */
 	HTTP_BODIES_MAX = 256 * 1024 * 1024, /* of all requests under way; over it a request with a body is told 503 */
 	HTTP_OVERFLOW_MAX = 256,           /* connections over the maximum that are told 503; more are closed unheard */
 	HTTP_OVERFLOW_TIMEOUT_MS = 5000,   /* they get less time, so that the next can be told */
@@ -105,6 +110,9 @@ void http_server_counts(const struct http_server *, struct http_server_counts *c
 const char *http_exchange_header(const struct http_exchange *, const char *name);
 /* The phone's address as stream_peer_address() writes it. */
 void http_exchange_address(const struct http_exchange *, char *text, size_t size);
+
+/* Somebody has proved who it is: the connection is no guest's any more. */
+void http_exchange_welcome(struct http_exchange *);
 
 /* Answers; the response is used up and the exchange freed. Content-Length, Date and Connection are added.
  * HEAD is answered without the body. */

@@ -39,6 +39,7 @@ BIG_MAILS, BIG_BYTES = 20, 50000
 FRONT_MIB_MAX = 2 * SLOW_PHONES * BIG_MAILS * BIG_BYTES // 2**20 + 512
 
 CONNECTIONS_MAX = 12
+PLACES = 40                  # so that 16 guests are not half of them
 
 
 def pss_mib(pid):
@@ -438,6 +439,51 @@ class Crowd(Hostile):
         except (Refused, HttpError, OSError):
             self.phone.close()
             return False
+
+
+class Guests(Hostile):
+    """Connections of one network of which nobody knows who they are."""
+
+    BELFRY = {"hook": "no", "fronts": "1", "max_connections": str(PLACES)}
+    TEST_TIMEOUT_S = 200
+
+    def silent(self, count):
+        return [socket.create_connection(("localhost", self.belfry.port), 10)
+                for _ in range(count)]
+
+    def status(self):
+        """Of OPTIONS on a new connection; 0: it was closed."""
+        connection = Connection("localhost", self.belfry.port, self.tls)
+        try:
+            connection.send("OPTIONS", PATH, self.phone.headers())
+            return connection.receive().status
+        except (OSError, HttpError):
+            return 0
+        finally:
+            connection.close()
+
+    def test_who_has_logged_in_is_no_guest_and_guests_do_not_take_all(self):
+        self.phone.close()
+        held = []
+        for number in range(PLACES // 2 - 2):
+            phone = self.ready_phone(device_id="GUEST%d" % number)
+            phone.close()
+            held.append(self.held_ping(phone))
+        few = self.silent(4)
+        # more than half of the places are taken, by few guests
+        self.assertEqual(self.status(), 200)
+        many = self.silent(14)  # there are places left, but not for more guests
+        wait_until(lambda: self.status() in (503, 0), "too many guests")
+        for stream in few + many:
+            stream.close()
+        wait_until(lambda: self.status() == 200, "a place")
+        for one in held:
+            self.assert_held(one)
+        self.deliver("for all")
+        for one in held:
+            status, folders, _ = one.phone.ping_wait(one)
+            self.assertEqual((status, len(folders)), ("2", 1))
+        self.assertEqual(self.living(), self.roles)
 
 
 class SlowReaders(Hostile):

@@ -74,6 +74,8 @@ static const struct engine bells = {.name = "bells", .path = "/Bells", .body_max
 static const struct engine locked = {.name = "locked", .path = "/locked", .body_max = 100, .create = create,
 	.header = need_login, .request = request, .woken = woken, .destroy = destroy};
 
+enum { CONNECTIONS_MAX = 10 };
+
 struct world {
 	struct loop *loop;
 	struct net *net;
@@ -119,7 +121,7 @@ static void world_begin(struct world *world)
 {
 	*world = (struct world){.loop = loop_create_manual(0), .bells = {.name = "ding"}, .locked = {.name = "dong"}};
 	const struct front_engine engines[] = {{&bells, &world->bells}, {&locked, &world->locked}};
-	struct front_settings settings = {.number = 3, .connections_max = 10, .http_places = 1, .engines = engines,
+	struct front_settings settings = {.number = 3, .connections_max = CONNECTIONS_MAX, .http_places = 1, .engines = engines,
 		.engine_count = 2};
 	struct error error;
 
@@ -216,6 +218,31 @@ static void a_draining_front_lets_nobody_in(void **state)
 	world_end(&world);
 	assert_true(world.bells.destroyed);
 	assert_true(world.locked.destroyed);
+}
+
+static void nothing_happened(struct stream *stream, enum stream_event event, void *owner)
+{
+	(void)stream, (void)event, (void)owner;
+}
+
+static void a_front_full_of_silent_connections_takes_a_phone_soon(void **state)
+{
+	static const char text[] = "GET /bells HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct stream *silent[CONNECTIONS_MAX];
+	struct world world;
+
+	(void)state;
+	world_begin(&world);
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+		silent[i] = net_connect(world.net, "http/0", nothing_happened, NULL);
+	loop_settle(world.loop);
+	loop_advance(world.loop, HTTP_NEW_SAFE_MS / 2);
+	assert_non_null(strstr(ask(&world, text), " 503 "));
+	loop_advance(world.loop, HTTP_NEW_SAFE_MS / 2);
+	assert_non_null(strstr(ask(&world, text), " 200 "));
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+		stream_close(&silent[i]);
+	world_end(&world);
 }
 
 static void an_engine_that_cannot_begin_says_why(void **state)
@@ -319,6 +346,7 @@ int main(void)
 		cmocka_unit_test(the_path_names_the_engine),
 		cmocka_unit_test(the_hub_wakes_the_engine_that_parked),
 		cmocka_unit_test(a_draining_front_lets_nobody_in),
+		cmocka_unit_test(a_front_full_of_silent_connections_takes_a_phone_soon),
 		cmocka_unit_test(a_full_front_leaves_phones_to_the_others),
 		cmocka_unit_test(an_engine_that_cannot_begin_says_why),
 	};

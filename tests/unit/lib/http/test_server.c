@@ -16,7 +16,7 @@
 #include "lib/core/stream_internal.h"
 #include "lib/http/server.h"
 
-enum { BODY_MAX = 1000, PHONES = 4 };
+enum { BODY_MAX = 1000, PHONES = 40 };
 
 struct phone {
 	struct stream *stream;
@@ -123,6 +123,9 @@ static void request(struct http_exchange *exchange, void *data)
 		world->held = http_hold(exchange, &held_events, world);
 	} else if (strcmp(exchange->path, "/large") == 0) {
 		answer_large(exchange);
+	} else if (strcmp(exchange->path, "/login") == 0) {
+		http_exchange_welcome(exchange);
+		http_respond_text(exchange, 200, "welcome");
 	} else if (strcmp(exchange->path, "/huge") == 0) {
 		answer_huge(exchange);
 	} else {
@@ -191,10 +194,15 @@ static void world_end(struct world *world)
 	loop_free(&world->loop);
 }
 
+static void phone_says(struct world *world, unsigned number, const char *text)
+{
+	stream_write(world->phones[number].stream, text, strlen(text));
+	loop_settle(world->loop);
+}
+
 static void say(struct world *world, const char *text)
 {
-	stream_write(world->phones[0].stream, text, strlen(text));
-	loop_settle(world->loop);
+	phone_says(world, 0, text);
 }
 
 /* What phone 0 has been told since the last look. */
@@ -386,8 +394,7 @@ static void phone_asks_and_waits(struct world *world, unsigned number, const cha
 {
 	phone_connect(world, number);
 	stream_pause(world->phones[number].stream);
-	stream_write(world->phones[number].stream, text, strlen(text));
-	loop_settle(world->loop);
+	phone_says(world, number, text);
 }
 
 static void answers_that_nobody_takes_have_a_bound(void **state)
@@ -849,6 +856,81 @@ static void an_idle_connection_gives_way(void **state)
 	world_end(&world);
 }
 
+static void who_never_brings_a_header_gives_way(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 2);
+	say(&world, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	phone_connect(&world, 1);
+	phone_says(&world, 1, "GET /never-ends HTTP/1.1\r\n");
+	loop_advance(world.loop, HTTP_NEW_SAFE_MS - 1);
+	phone_connect(&world, 2);
+	phone_says(&world, 2, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(strstr(buffer_string(&world.phones[2].got), "HTTP/1.1 503 "));
+	assert_false(world.phones[1].ended);
+	loop_advance(world.loop, 1);
+	phone_connect(&world, 3);
+	phone_says(&world, 3, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(strstr(buffer_string(&world.phones[3].got), "HTTP/1.1 200 "));
+	assert_true(world.phones[1].ended);
+	assert_int_equal(world.gone, 0);
+	loop_advance(world.loop, HTTP_NEW_SAFE_MS); /* it has brought one: it is idle, and not for long */
+	phone_connect(&world, 4);
+	phone_says(&world, 4, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(strstr(buffer_string(&world.phones[4].got), "HTTP/1.1 503 "));
+	world_end(&world);
+}
+
+static void guests_of_one_network_do_not_take_all_places(void **state)
+{
+	static const char login[] = "GET /login HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct http_server_counts counts;
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 2 * HTTP_GUESTS_MIN);
+	for (unsigned i = 1; i < HTTP_GUESTS_MIN; i++)
+		phone_connect(&world, i);
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.overflowed, 0);
+	phone_connect(&world, HTTP_GUESTS_MIN);
+	phone_says(&world, HTTP_GUESTS_MIN, login);
+	assert_non_null(strstr(buffer_string(&world.phones[HTTP_GUESTS_MIN].got), "HTTP/1.1 503 "));
+	phone_says(&world, 1, login); /* known now, and no guest */
+	assert_non_null(strstr(buffer_string(&world.phones[1].got), "HTTP/1.1 200 "));
+	phone_connect(&world, HTTP_GUESTS_MIN + 1);
+	phone_says(&world, HTTP_GUESTS_MIN + 1, login);
+	assert_non_null(strstr(buffer_string(&world.phones[HTTP_GUESTS_MIN + 1].got), "HTTP/1.1 200 "));
+	phone_hang_up(&world, 2);
+	for (unsigned i = HTTP_GUESTS_MIN + 2; i < HTTP_GUESTS_MIN + 5; i++)
+		phone_connect(&world, i);
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.overflowed, 2); /* two more places, of one that logged in and one that went */
+	world_end(&world);
+}
+
+static void a_proxy_is_no_network(void **state)
+{
+	struct http_server_counts counts;
+	struct stream *near[HTTP_GUESTS_MIN + 4], *far;
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 2 * HTTP_GUESTS_MIN);
+	for (unsigned i = 0; i < HTTP_GUESTS_MIN + 4; i++) {
+		stream_memory_pair(world.loop, &near[i], &far);
+		http_server_accept(world.server, far, true);
+	}
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.overflowed, 0);
+	for (unsigned i = 0; i < HTTP_GUESTS_MIN + 4; i++)
+		stream_close(&near[i]);
+	loop_settle(world.loop);
+	world_end(&world);
+}
+
 static void a_draining_server_closes_after_each_answer(void **state)
 {
 	struct http_response response = HTTP_RESPONSE(200);
@@ -921,6 +1003,9 @@ int main(void)
 		cmocka_unit_test(a_server_that_ends_tells_everybody),
 		cmocka_unit_test(a_full_server_says_when_to_come_again_and_drops_nobody),
 		cmocka_unit_test(an_idle_connection_gives_way),
+		cmocka_unit_test(who_never_brings_a_header_gives_way),
+		cmocka_unit_test(guests_of_one_network_do_not_take_all_places),
+		cmocka_unit_test(a_proxy_is_no_network),
 		cmocka_unit_test(a_draining_server_closes_after_each_answer),
 		cmocka_unit_test(a_held_request_has_nothing_under_way),
 	};
