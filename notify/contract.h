@@ -24,6 +24,7 @@ struct notice {
 	const char *change_id;       /* of the change; "" for other reasons */
 	const char *source;          /* by what the change was noticed: hook, lua, idle, notify, check … */
 	uint64_t happened_us;        /* CLOCK_MONOTONIC when it came in; 0: not known */
+	uint64_t sent_us;            /* … and now */
 
 	struct link *front;          /* where the device's request is held; NULL: it holds none */
 	uint32_t slot, generation;

@@ -14,5 +14,6 @@ Belfry__Role__Wake notice_wake(const struct notice *notice)
 	wake.change_id = (char *)(uintptr_t)notice->change_id;
 	wake.source = (char *)(uintptr_t)notice->source;
 	wake.happened_us = notice->happened_us;
+	wake.sent_us = notice->sent_us;
 	return wake;
 }

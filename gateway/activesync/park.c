@@ -199,21 +199,46 @@ static struct park *find(const struct parks *parks, uint32_t slot, uint32_t gene
 
 /* --- the answer ------------------------------------------------------------------------------------------------ */
 
+static uint32_t park_waited_ms(const struct parks *parks, const struct park *park)
+{
+	return (uint32_t)loop_now_ms(parks->engine->host.loop) - park->began_ms;
+}
+
+/* How long the change was in the hub, and since then on the way to here and in here. */
+struct rooms {
+	uint64_t hub_us, front_us;
+};
+
+static struct rooms rooms_of(const struct parks *parks, const Belfry__Role__Wake *wake)
+{
+	uint64_t now_us = loop_clock_us(parks->engine->host.loop);
+
+	if (wake == NULL || wake->happened_us == 0 || wake->sent_us < wake->happened_us || now_us < wake->sent_us)
+		return (struct rooms){0};
+	return (struct rooms){wake->sent_us - wake->happened_us, now_us - wake->sent_us};
+}
+
 static void note_outcome(struct parks *parks, const struct park *park, const Belfry__Role__Wake *wake, const char *result)
 {
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Outcome outcome = BELFRY__ROLE__OUTCOME__INIT;
+	struct rooms rooms = rooms_of(parks, wake);
 
-	log_info(LOG_ACTIVESYNC, "user=%s device=%s command=%s %s source=%s change=%s", log_quote(park_user(park)),
-		log_quote(park_device(park)), kinds[park->kind]->command, result, wake == NULL ? "-" : wake->source,
-		wake == NULL ? "-" : log_quote(wake->change_id));
+	log_info(LOG_ACTIVESYNC, "user=%s device=%s command=%s %s source=%s change=%s took_ms=%u hub_us=%llu front_us=%llu",
+		log_quote(park_user(park)), log_quote(park_device(park)), kinds[park->kind]->command, result,
+		wake == NULL ? "-" : wake->source, wake == NULL ? "-" : log_quote(wake->change_id), park_waited_ms(parks, park),
+		(unsigned long long)rooms.hub_us, (unsigned long long)rooms.front_us);
 	principal.user = (char *)park_user(park);
 	principal.device = (char *)park_device(park);
 	outcome.principal = &principal;
 	outcome.command = (char *)(uintptr_t)kinds[park->kind]->command;
 	outcome.result = (char *)result;
-	if (wake != NULL)
+	outcome.duration_ms = park_waited_ms(parks, park);
+	if (wake != NULL) {
 		outcome.change_id = wake->change_id;
+		outcome.source = wake->source;
+		outcome.change_us = rooms.hub_us + rooms.front_us;
+	}
 	hub_outcome(parks->engine->host.hub, &outcome);
 }
 
@@ -274,11 +299,6 @@ void parks_woken(struct parks *parks, const Belfry__Role__Wake *wake)
 
 	if (park != NULL) /* else it has been answered meanwhile */
 		answer(parks, park, wake->reason == BELFRY__ROLE__WAKE_REASON__CHANGED ? wake : NULL);
-}
-
-static uint32_t park_waited_ms(const struct parks *parks, const struct park *park)
-{
-	return (uint32_t)loop_now_ms(parks->engine->host.loop) - park->began_ms;
 }
 
 /* --- the table ------------------------------------------------------------------------------------------------- */

@@ -285,7 +285,7 @@ static void learn_one(struct learning *learning, const Belfry__Connector__Collec
 static void wake_learned(struct learning *learning)
 {
 	struct hub *hub = learning->instance->hub;
-	struct hub_news news = {.happened_us = hub_now_us(hub)};
+	struct hub_news news = {.happened_us = loop_clock_us(hub->loop)};
 
 	if (learning->missed)
 		hub_health_missed(learning->instance, learning->user);

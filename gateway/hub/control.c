@@ -49,6 +49,24 @@ static void status_counters(struct hub *hub, struct buffer *answer)
 	}
 }
 
+/* How long changes are under way, in the hub and in all. */
+static void status_delays(struct hub *hub, struct buffer *answer)
+{
+	buffer_append_string(answer, "table\tdelays\tsource\t#rung\t#rung_p50_us\t#rung_p99_us\t#answered\t#answered_p50_us\t"
+		"#answered_p99_us\n");
+	for (size_t i = 0; i < hub->counters.source_count; i++) {
+		const struct hub_source_counters *source = &hub->counters.sources[i];
+		if (source->to_wake.count == 0)
+			continue;
+		buffer_printf(answer, "row\t%s", source->name);
+		for (const struct histogram *times = &source->to_wake; times != NULL;
+		     times = times == &source->to_wake ? &source->to_answer : NULL)
+			buffer_printf(answer, "\t%llu\t%llu\t%llu", (unsigned long long)times->count,
+				(unsigned long long)histogram_quantile(times, 500), (unsigned long long)histogram_quantile(times, 990));
+		buffer_append_byte(answer, '\n');
+	}
+}
+
 static const char *const trust_words[] = {"none", "not trusted", "partly", "trusted"};
 
 static void status_instances(struct hub *hub, struct buffer *answer)
@@ -91,6 +109,7 @@ static void answer_status(struct hub *hub, char *words[], size_t count, struct b
 	(void)count;
 	buffer_append_string(answer, "ok\n");
 	status_counters(hub, answer);
+	status_delays(hub, answer);
 	status_instances(hub, answer);
 	status_hooks(hub, answer);
 	buffer_append_string(answer, "table\tfronts\t#number\t#pid\t#held\n");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The links of fronts: who may connect, what a frame must have, and which part of the hub it is for. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,11 +72,26 @@ static void hello(struct hub_front *front, const Belfry__Role__Hello *hello_from
 	log_info(LOG_HUB, "front=%u pid=%u connected", front->number, front->pid);
 }
 
+static void count_answer(struct hub *hub, const Belfry__Role__Outcome *outcome)
+{
+	for (size_t i = 0; i < hub->counters.source_count; i++) /* no new one: the hub named it in its wake */
+		if (strcmp(hub->counters.sources[i].name, outcome->source) == 0)
+			histogram_add(&hub->counters.sources[i].to_answer, outcome->change_us);
+}
+
 static void note_outcome(struct hub *hub, const Belfry__Role__Outcome *outcome)
 {
+	char text[200];
+
+	if (outcome->change_us != 0) {
+		count_answer(hub, outcome);
+		snprintf(text, sizeof text, "%s, %llu us after the change", outcome->result, (unsigned long long)outcome->change_us);
+	} else {
+		snprintf(text, sizeof text, "%s", outcome->result);
+	}
 	hub_note(hub, &(struct hub_event){
 		.kind = EVENT_ANSWERED, .user = outcome->principal->user, .device = outcome->principal->device,
-		.number = outcome->duration_ms, .collection = outcome->command, .text = outcome->result,
+		.number = outcome->duration_ms, .collection = outcome->command, .text = text,
 		.id = outcome->change_id, .source = outcome->address,
 	});
 }

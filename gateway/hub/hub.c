@@ -10,16 +10,6 @@
 #include "gateway/hub/internal.h"
 #include "lib/core/mem.h"
 
-uint64_t hub_now_us(const struct hub *hub)
-{
-	struct timespec now;
-
-	if (loop_is_manual(hub->loop))
-		return (uint64_t)loop_now_ms(hub->loop) * 1000 + 1;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 void hub_note(struct hub *hub, const struct hub_event *event)
 {
 	hub_ring_note(hub->ring, loop_now_ms(hub->loop), event);

@@ -14,6 +14,7 @@
 
 #include "gateway/service/store.h"
 #include "lib/core/error.h"
+#include "lib/core/histogram.h"
 #include "lib/model/hint.h"
 #include "lib/model/hint_signed.h"
 #include "lib/model/hint_spool.h"
@@ -76,6 +77,8 @@ struct hub_source_counters {
 	uint64_t woken;                 /* parks */
 	uint64_t unwanted;              /* for users of whom nobody waits */
 	uint64_t missed;                /* news that it did not announce, of users of whom it told before; "none": nobody had */
+	/* From the change's coming in to the wake's leaving, and to the answer's, as fronts say. */
+	struct histogram to_wake, to_answer;
 };
 
 struct hub_counters {

@@ -129,7 +129,6 @@ static inline uint32_t hub_now_s(const struct hub *hub)
 	return (uint32_t)(loop_now_ms(hub->loop) / 1000) + 1; /* 0 stays "never" */
 }
 
-uint64_t hub_now_us(const struct hub *);
 void hub_note(struct hub *, const struct hub_event *);
 /* The counters of a source; "other" when there are too many. */
 struct hub_source_counters *hub_source(struct hub *, const char *name);

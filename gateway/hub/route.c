@@ -42,12 +42,14 @@ static void note_park(struct hub *hub, enum hub_event_kind kind, const struct pa
 	});
 }
 
-static void count_wake(struct hub *hub, Belfry__Role__WakeReason reason, const char *source)
+static void count_wake(struct hub *hub, const struct notice *notice)
 {
-	switch (reason) {
+	switch (notice->reason) {
 	case BELFRY__ROLE__WAKE_REASON__CHANGED:
 		hub->counters.woken_changed++;
-		hub_source(hub, source)->woken++;
+		hub_source(hub, notice->source)->woken++;
+		if (notice->happened_us != 0)
+			histogram_add(&hub_source(hub, notice->source)->to_wake, notice->sent_us - notice->happened_us);
 		break;
 	case BELFRY__ROLE__WAKE_REASON__REPLACED: hub->counters.woken_replaced++; break;
 	case BELFRY__ROLE__WAKE_REASON__KICKED: hub->counters.woken_kicked++; break;
@@ -61,7 +63,7 @@ static struct notice notice_for(struct hub *hub, const struct park *park, Belfry
 	return (struct notice){
 		.user = park->user->name, .device = park_device(park), .reason = reason,
 		.change_id = news == NULL ? "" : news->id, .source = news == NULL ? "" : news->source,
-		.happened_us = news == NULL ? 0 : news->happened_us,
+		.happened_us = news == NULL ? 0 : news->happened_us, .sent_us = loop_clock_us(hub->loop),
 		.front = front_of(hub, park)->link, .slot = park->slot, .generation = park->generation,
 	};
 }
@@ -74,7 +76,7 @@ void hub_route_wake(struct hub_instance *instance, struct park *park, Belfry__Ro
 
 	notice.changed = changed;
 	notice.changed_count = count;
-	count_wake(hub, reason, notice.source);
+	count_wake(hub, &notice);
 	hub_note(hub, &(struct hub_event){
 		.kind = EVENT_WOKEN, .user = notice.user, .device = notice.device, .source = notice.source,
 		.id = notice.change_id, .text = reason_words[reason], .number = hub_now_s(hub) - park->since_s,
@@ -286,7 +288,7 @@ static void answer(struct parking *parking, Belfry__Role__Wake *changed)
 /* What is behind the news that a park meets: the last hint, as long as it is remembered. */
 static struct hub_news news_of(struct hub *hub, const struct park_user *user)
 {
-	struct hub_news news = {.happened_us = hub_now_us(hub), .source = "check"};
+	struct hub_news news = {.happened_us = loop_clock_us(hub->loop), .source = "check"};
 
 	if (user->busy != NULL && user->busy->news.id[0] != '\0')
 		return user->busy->news;
@@ -299,9 +301,9 @@ static void answer_at_once(struct parking *parking, Belfry__Role__WakeReason rea
 	struct hub *hub = parking->front->hub;
 	const Belfry__Role__Park *park = parking->park;
 	struct hub_news news = news_of(hub, parking->user);
-	struct notice notice = {
+	struct notice notice = { /* when it happened does not matter: nobody waited */
 		.reason = reason, .changed = parking->changed, .changed_count = parking->changed_count,
-		.change_id = news.id, .source = news.source, .happened_us = news.happened_us,
+		.change_id = news.id, .source = news.source, .sent_us = loop_clock_us(hub->loop),
 		.slot = park->slot, .generation = park->generation,
 	};
 	Belfry__Role__Wake wake = notice_wake(&notice);
@@ -499,7 +501,7 @@ static void hint_collection(uint32_t collection, void *data)
 
 static struct hub_news hint_news(struct hub *hub, const struct hint *hint)
 {
-	struct hub_news news = {.happened_us = hub_now_us(hub)};
+	struct hub_news news = {.happened_us = loop_clock_us(hub->loop)};
 
 	snprintf(news.source, sizeof news.source, "%s", hint->source);
 	snprintf(news.id, sizeof news.id, "%s", hint->id);

@@ -273,6 +273,16 @@ int64_t loop_now_ms(const struct loop *loop)
 	return monotonic_ms() - loop->started_ms;
 }
 
+uint64_t loop_clock_us(const struct loop *loop)
+{
+	struct timespec now;
+
+	if (loop_is_manual(loop))
+		return (uint64_t)loop->now_ms * 1000 + 1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 int64_t loop_wall_s(const struct loop *loop)
 {
 	return loop->ev == NULL ? loop->wall_s + loop->now_ms / 1000 : (int64_t)time(NULL);

@@ -32,6 +32,8 @@ void loop_advance(struct loop *, int64_t ms);
 /* Monotonic milliseconds since the loop was made; and the wall clock in seconds since 1970. */
 int64_t loop_now_ms(const struct loop *);
 int64_t loop_wall_s(const struct loop *);
+/* CLOCK_MONOTONIC in microseconds, the same in all processes of the machine; of a manual loop its own clock. Never 0. */
+uint64_t loop_clock_us(const struct loop *);
 bool loop_is_manual(const struct loop *);
 /* libev's loop, NULL for a manual one. */
 struct ev_loop *loop_ev(struct loop *);

@@ -101,6 +101,35 @@ static void a_wake_tells_the_folders_that_changed(void **state)
 	}
 }
 
+static void an_outcome_tells_how_long_it_took(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	ping(&try, PING);
+	try_advance(&try, 12345);
+	try.wake_happened_us = loop_clock_us(try.loop);
+	try_advance(&try, 5);
+	try.wake_sent_us = loop_clock_us(try.loop);
+	try_advance(&try, 2);
+	try_wake(&try, BELFRY__ROLE__WAKE_REASON__CHANGED, (const uint32_t[]){0}, 1);
+	assert_int_equal(try_settle(&try), 200);
+	assert_int_equal(try.outcome_ms, 12352);
+	assert_int_equal(try.outcome_change_us, 7000);
+	assert_non_null(strstr(try_logged(), " took_ms=12352 hub_us=5000 front_us=2000"));
+	ping(&try, PING);
+	try.wake_happened_us = try.wake_sent_us + 1; /* of a clock that is not ours */
+	try_wake(&try, BELFRY__ROLE__WAKE_REASON__CHANGED, (const uint32_t[]){0}, 1);
+	assert_int_equal(try_settle(&try), 200);
+	assert_int_equal(try.outcome_ms, 0);
+	assert_int_equal(try.outcome_change_us, 0);
+	ping(&try, PING);
+	try_advance(&try, 600 * 1000);
+	assert_int_equal(try.outcome_ms, 600 * 1000);
+	try_end(&try);
+}
+
 static void a_wake_of_another_generation_or_slot_is_dropped(void **state)
 {
 	struct try_engine try;
@@ -358,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_ping_is_held_with_what_the_device_has),
 		cmocka_unit_test(the_heartbeats_end_says_nothing_new),
 		cmocka_unit_test(a_wake_tells_the_folders_that_changed),
+		cmocka_unit_test(an_outcome_tells_how_long_it_took),
 		cmocka_unit_test(a_wake_of_another_generation_or_slot_is_dropped),
 		cmocka_unit_test(what_a_ping_leaves_out_is_as_it_was_before),
 		cmocka_unit_test(a_ping_that_cannot_be_held_is_refused_at_once),

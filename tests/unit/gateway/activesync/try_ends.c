@@ -181,6 +181,8 @@ static void hub_received(struct link *link, const uint8_t *body, size_t length, 
 	case BELFRY__ROLE__TO_HUB__BODY_OUTCOME:
 		try->outcomes++;
 		snprintf(try->outcome, sizeof try->outcome, "%s %s", message->outcome->command, message->outcome->result);
+		try->outcome_ms = message->outcome->duration_ms;
+		try->outcome_change_us = message->outcome->change_us;
 		break;
 	default: break;
 	}
@@ -222,6 +224,8 @@ void try_wake(struct try_engine *try, Belfry__Role__WakeReason reason, const uin
 	wake.n_changed = count;
 	wake.change_id = "a-change";
 	wake.source = "hook";
+	wake.happened_us = try->wake_happened_us;
+	wake.sent_us = try->wake_sent_us;
 	message.body_case = BELFRY__ROLE__FROM_HUB__BODY_WAKE;
 	message.wake = &wake;
 	answer_hub(try, &message);

@@ -22,6 +22,7 @@
 #include "tests/unit/gateway/activesync/try_ends.h"
 
 static unsigned errors;
+static char logged[1024];
 
 static void note_errors(enum log_level level, const char *line, void *data)
 {
@@ -29,6 +30,13 @@ static void note_errors(enum log_level level, const char *line, void *data)
 	if (getenv("TRY_VERBOSE") != NULL)
 		fprintf(stderr, "%s\n", line);
 	errors += level == LOG_LEVEL_ERROR;
+	if (level != LOG_LEVEL_ERROR)
+		snprintf(logged, sizeof logged, "%s", line);
+}
+
+const char *try_logged(void)
+{
+	return logged;
 }
 
 unsigned try_errors(void)

@@ -61,7 +61,10 @@ struct try_engine {
 	size_t record_count;
 	uint64_t last_transaction;
 	unsigned open_transactions, parks, unparks, outcomes, begins, commits;
-	char outcome[200];               /* the last */
+	char outcome[200];               /* the last … */
+	uint32_t outcome_ms;             /* … its duration … */
+	uint64_t outcome_change_us;      /* … and its change's */
+	uint64_t wake_happened_us, wake_sent_us; /* of the next wakes */
 	struct try_park {
 		uint32_t slot, generation, deadline_s;
 		bool again;
@@ -154,6 +157,8 @@ void try_connector_ends(struct try_engine *);
 /* The lowest descriptor that is free: the same before and after when none was left open. */
 int try_descriptor(void);
 
+/* The last line that was logged and is no error. */
+const char *try_logged(void);
 /* Errors logged since the last call; a test that did not expect any fails in try_end(). */
 unsigned try_errors(void);
 

@@ -108,6 +108,49 @@ static void status_counts_what_a_connector_refused_for_want_of_sessions(void **s
 	assert_has(ask("status\n"), "row\tmain\tyes\ttrusted\t1\t1\t0\t0\t2\n");
 }
 
+static void tell_outcome(uint64_t change_us, const char *source)
+{
+	Belfry__Role__ToHub message = BELFRY__ROLE__TO_HUB__INIT;
+	Belfry__Role__Outcome outcome = BELFRY__ROLE__OUTCOME__INIT;
+	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
+
+	principal.user = (char *)(uintptr_t)ALICE;
+	principal.device = "D1";
+	outcome.principal = &principal;
+	outcome.command = "Ping";
+	outcome.result = "status=2 changed=1";
+	outcome.duration_ms = 12007;
+	outcome.change_us = change_us;
+	outcome.source = (char *)(uintptr_t)source;
+	message.body_case = BELFRY__ROLE__TO_HUB__BODY_OUTCOME;
+	message.outcome = &outcome;
+	try_front_send(&try, &front, &message);
+	loop_settle(try.loop);
+}
+
+static void status_tells_how_long_changes_are_under_way(void **state)
+{
+	const char *answer;
+
+	(void)state;
+	try_stand(&try, ALICE, INBOX, 17);
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
+	try_hint(&try, ALICE, INBOX, HINT_MESSAGE_NEW, 0, 0); /* proves nothing, and the mail is not there yet */
+	loop_advance(try.loop, 20);
+	assert_null(strstr(ask("status\n"), "row\thook\t1\t0\t0\t0\t0\t0"));
+	try_stand(&try, ALICE, INBOX, 18);
+	loop_advance(try.loop, 30);
+	answer = ask("status\n");
+	assert_has(answer, "table\tdelays\tsource\t#rung\t#rung_p50_us\t#rung_p99_us\t#answered\t");
+	assert_has(answer, "row\thook\t1\t57343\t57343\t0\t0\t0\n"); /* asked again after 50 ms: 50000 is in this step */
+	tell_outcome(51000, "hook");
+	tell_outcome(51000, "forged\tsource"); /* only what the hub itself has named */
+	answer = ask("status\n");
+	assert_has(answer, "row\thook\t1\t57343\t57343\t1\t57343\t57343\n");
+	assert_null(strstr(answer, "forged"));
+	assert_has(ask("why\talice\tD1\n"), "the front answered Ping after 12007 ms: status=2 changed=1, 51000 us after the change\n");
+}
+
 static void held_shows_who_waits_for_what(void **state)
 {
 	const char *answer;
@@ -332,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(status_counts_what_a_connector_refused_for_want_of_sessions),
 		CASE(status_counts_and_names_connectors_and_fronts),
+		CASE(status_tells_how_long_changes_are_under_way),
 		CASE(held_shows_who_waits_for_what),
 		CASE(why_tells_in_order_why_it_rang),
 		CASE(why_tells_why_it_did_not_ring),
