@@ -43,7 +43,7 @@ void request_log(struct request *request, const char *result)
 	http_exchange_address(request->exchange, address, sizeof address);
 	int64_t took_ms = loop_now_ms(request->engine->host.loop) - request->started_ms;
 	log_info(LOG_ACTIVESYNC, "user=%s device=%s command=%s %s took_ms=%lld address=%s", log_quote(request->user),
-		log_quote(request->device), command, result, (long long)took_ms, address);
+		log_quote(request->device), command, result, (long long)took_ms, log_quote(address));
 	if (request->handle.len == 0)
 		return; /* nothing of a stranger goes to the hub */
 	principal.user = (char *)request->user;

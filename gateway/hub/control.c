@@ -124,10 +124,10 @@ static void held_park(struct hub *hub, const struct hub_instance *instance, cons
 {
 	uint32_t now_s = hub_now_s(hub);
 
-	buffer_printf(answer, "row\t%s\t%s\t%s\t%u\t%u\t%u\t%s\t%u\n", log_quote(park->user->name),
-		log_quote(park_device(park)), hub->settings.notifiers[park->kind]->name, now_s - park->since_s,
+	buffer_printf(answer, "row\t%s\t%s\t%s\t%u\t%u\t%u\t%s\t%u\n", log_escape(park->user->name),
+		log_escape(park_device(park)), hub->settings.notifiers[park->kind]->name, now_s - park->since_s,
 		park->deadline_s > now_s ? park->deadline_s - now_s : 0, hub->fronts[park->front]->number,
-		log_quote(park_name(&instance->table, park->user->cells[park->cells[0]].collection)), park->count);
+		log_escape(park_name(&instance->table, park->user->cells[park->cells[0]].collection)), park->count);
 }
 
 static void held_user(struct hub *hub, const struct hub_instance *instance, const struct park_user *user, size_t *rows,
@@ -183,8 +183,8 @@ static void answer_kick(struct hub *hub, char *words[], size_t count, struct buf
 	unsigned kicked = !principal_may(&principal_admin, ACTION_KICK, &object) ? 0 : hub_route_kick(hub, user, count > 2 ? words[2] : NULL, BELFRY__ROLE__WAKE_REASON__KICKED);
 
 	if (kicked == 0) {
-		buffer_printf(answer, "error\tno request of %s%s%s is held: there is nobody to kick\n", log_quote(user),
-			count > 2 ? " " : "", count > 2 ? log_quote(words[2]) : "");
+		buffer_printf(answer, "error\tno request of %s%s%s is held: there is nobody to kick\n", log_escape(user),
+			count > 2 ? " " : "", count > 2 ? log_escape(words[2]) : "");
 		return;
 	}
 	log_info(LOG_CONTROL, "user=%s device=%s kicked=%u", log_quote(user), count > 2 ? log_quote(words[2]) : "*", kicked);
@@ -194,7 +194,7 @@ static void answer_kick(struct hub *hub, char *words[], size_t count, struct buf
 
 static void bad_subsystem(const char *word, struct buffer *answer)
 {
-	buffer_printf(answer, "error\tno subsystem %s; there are: all", log_quote(word));
+	buffer_printf(answer, "error\tno subsystem %s; there are: all", log_escape(word));
 	for (int i = 0; i < LOG_SUBSYSTEMS; i++)
 		buffer_printf(answer, " %s", log_subsystem_name((enum log_subsystem)i));
 	buffer_append_string(answer, ", and user=USER, device=DEVICE\n");
@@ -221,7 +221,8 @@ static void answer_trace(struct hub *hub, char *words[], size_t count, struct bu
 		hub_trace(hub, words[2], "", "", on);
 	}
 	log_info(LOG_CONTROL, "trace=%s what=%s", words[1], log_quote(words[2]));
-	buffer_printf(answer, "ok\nnote\ttrace of %s is %s in the hub, in every front and in every connector\n", log_quote(words[2]), words[1]);
+	buffer_printf(answer, "ok\nnote\ttrace of %s is %s in the hub, in every front and in every connector\n",
+		log_escape(words[2]), words[1]);
 }
 
 /* One of answer (at once) and start (it answers the visitor later) is set. */
@@ -255,7 +256,7 @@ static const struct request *request_find(char *words[], size_t count, struct bu
 		buffer_printf(answer, "error\tit is: %s\n", requests[i].usage);
 		return NULL;
 	}
-	buffer_printf(answer, "error\tno such request: %s\n", count == 0 ? "-" : log_quote(words[0]));
+	buffer_printf(answer, "error\tno such request: %s\n", count == 0 ? "-" : log_escape(words[0]));
 	return NULL;
 }
 

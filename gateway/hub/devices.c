@@ -53,10 +53,10 @@ static void device_row(struct hub *hub, const struct store_entry *entry, struct 
 
 	if (first_s != 0)
 		strftime(first, sizeof first, "%Y-%m-%d", localtime_r(&first_s, &tm));
-	buffer_printf(answer, "row\t%s\t%s\t%s\t%s\t%s\t%s\n", log_quote(entry->principal.device),
-		record == NULL ? "-" : log_quote(record->type), record == NULL ? "-" : log_quote(record->protocol), first,
+	buffer_printf(answer, "row\t%s\t%s\t%s\t%s\t%s\t%s\n", log_escape(entry->principal.device),
+		record == NULL ? "-" : log_escape(record->type), record == NULL ? "-" : log_escape(record->protocol), first,
 		is_waiting(hub, entry->principal.user, entry->principal.device) ? "yes" : "no",
-		record == NULL ? "-" : log_quote(record->agent));
+		record == NULL ? "-" : log_escape(record->agent));
 	if (record != NULL)
 		belfry__role__device_record__free_unpacked(record, NULL);
 }

@@ -46,7 +46,7 @@ static void tell(struct story *story, int64_t at_ms, const char *device, const c
 	char when[CONTROL_TIME_SIZE];
 
 	hub_control_time(story->hub, at_ms, when);
-	buffer_printf(story->answer, "row\t%s\t%s\t%s\n", when, *device == '\0' ? "-" : log_quote(device), sentence);
+	buffer_printf(story->answer, "row\t%s\t%s\t%s\n", when, *device == '\0' ? "-" : log_escape(device), sentence);
 	story->told++;
 }
 
@@ -54,7 +54,7 @@ static void tell(struct story *story, int64_t at_ms, const char *device, const c
 
 static const char *in_words(const char *collection)
 {
-	return *collection == '\0' ? "some mailbox" : log_quote(collection);
+	return *collection == '\0' ? "some mailbox" : log_escape(collection);
 }
 
 static void hint_sentence(const struct hub_event *event, char *text)
@@ -63,8 +63,8 @@ static void hint_sentence(const struct hub_event *event, char *text)
 		"", "; nobody waited for that one", "; no phone of this user waited, or had within a minute",
 	};
 
-	snprintf(text, SENTENCE_MAX, "%s announced %s in %s (change %s)%s", log_quote(event->source), event->text,
-		in_words(event->collection), log_quote(event->id), fates[event->number]);
+	snprintf(text, SENTENCE_MAX, "%s announced %s in %s (change %s)%s", log_escape(event->source), event->text,
+		in_words(event->collection), log_escape(event->id), fates[event->number]);
 }
 
 static void asked_sentence(const struct hub_event *event, char *text)
@@ -87,7 +87,7 @@ static void different_sentence(const struct hub_event *event, char *text)
 	else if (strcmp(event->source, "check") == 0)
 		snprintf(text, SENTENCE_MAX, "the backend said: %s is not where the phone has it", collection);
 	else
-		snprintf(text, SENTENCE_MAX, "%s told that %s has changed", log_quote(event->source), collection);
+		snprintf(text, SENTENCE_MAX, "%s told that %s has changed", log_escape(event->source), collection);
 }
 
 static void failed_sentence(const struct hub_event *event, char *text)
@@ -114,22 +114,22 @@ static void at_once_sentence(const struct hub_event *event, char *text)
 		snprintf(text, SENTENCE_MAX, "the phone asked and was answered at once: %s", event->text);
 	else
 		snprintf(text, SENTENCE_MAX, "the phone asked and was answered at once: %s had changed before (change %s)",
-			in_words(event->collection), log_quote(event->id));
+			in_words(event->collection), log_escape(event->id));
 }
 
 static void woken_sentence(const struct hub_event *event, char *text)
 {
 	if (*event->id != '\0')
 		snprintf(text, SENTENCE_MAX, "the phone was rung after %u s: %s changed (change %s, noticed by %s)", event->number,
-			in_words(event->collection), log_quote(event->id), log_quote(event->source));
+			in_words(event->collection), log_escape(event->id), log_escape(event->source));
 	else
 		snprintf(text, SENTENCE_MAX, "the phone was rung after %u s: %s", event->number, event->text);
 }
 
 static void answered_sentence(const struct hub_event *event, char *text)
 {
-	snprintf(text, SENTENCE_MAX, "the front answered %s after %u ms: %s", log_quote(event->collection), event->number,
-		log_quote(event->text));
+	snprintf(text, SENTENCE_MAX, "the front answered %s after %u ms: %s", log_escape(event->collection), event->number,
+		log_escape(event->text));
 }
 
 static void left_sentence(const struct hub_event *event, char *text)
@@ -214,7 +214,7 @@ static void conclude_parked(struct story *story, const struct park *park)
 
 	hub_control_time(story->hub, (int64_t)(park->since_s - 1) * 1000, when);
 	buffer_printf(story->answer, "note\t%s waits since %.19s for %u %s; it will be rung as soon as one changes\n",
-		log_quote(park_device(park)), when, park->count, park->count == 1 ? "collection" : "collections");
+		log_escape(park_device(park)), when, park->count, park->count == 1 ? "collection" : "collections");
 }
 
 /* Does a phone of that name wait now? */

@@ -2,11 +2,13 @@
 /* Log and trace: one line an outcome; what is traced can change at run time. */
 #include "lib/core/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/core/mem.h"
 
@@ -25,6 +27,7 @@ static struct {
 	void *sink_data;
 	unsigned traced; /* a bit a subsystem */
 	char *traced_user, *traced_device;
+	unsigned dropped;
 } state = {.role = "belfry"};
 
 void log_init(const char *role)
@@ -65,13 +68,47 @@ static const char *level_word(enum log_level level)
 	}
 }
 
+/* The descriptor is shared with whoever started us, so it cannot be made non-blocking. A pipe that is ready has room for
+ * PIPE_BUF bytes, four lines. */
+static bool stderr_is_ready(void)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1 && out.revents == POLLOUT;
+}
+
+static bool put(const char *line, size_t length)
+{
+	return stderr_is_ready() && write(STDERR_FILENO, line, length) == (ssize_t)length;
+}
+
+static int begin_line(char line[LOG_LINE_MAX], enum log_level level, enum log_subsystem subsystem)
+{
+	int at = state.journal ? snprintf(line, LOG_LINE_MAX, "<%d>", level) : format_stamp(line, LOG_LINE_MAX);
+
+	return at + snprintf(line + at, LOG_LINE_MAX - (size_t)at, "%s %s: %s", state.role, subsystem_names[subsystem],
+		level_word(level));
+}
+
+static void put_or_drop(const char *line, size_t length)
+{
+	char news[LOG_LINE_MAX];
+
+	if (state.dropped > 0) {
+		int at = begin_line(news, LOG_LEVEL_WARNING, LOG_MAIN);
+		at += snprintf(news + at, sizeof news - (size_t)at, "dropped=%u lines: standard error stood still\n", state.dropped);
+		if (put(news, (size_t)at))
+			state.dropped = 0;
+	}
+	if (state.dropped > 0 || !put(line, length))
+		state.dropped++;
+}
+
 static void log_write(enum log_level level, enum log_subsystem subsystem, const char *format, va_list args)
 {
 	char line[LOG_LINE_MAX];
-	int at = state.journal ? snprintf(line, sizeof line, "<%d>", level) : format_stamp(line, sizeof line);
+	int at = begin_line(line, level, subsystem);
 
-	at += snprintf(line + at, sizeof line - (size_t)at, "%s %s: %s", state.role, subsystem_names[subsystem],
-		level_word(level));
 	int length = vsnprintf(line + at, sizeof line - (size_t)at - 1, format, args);
 	at = length < 0 ? at : at + length;
 	if (at > LOG_LINE_MAX - 2)
@@ -85,8 +122,7 @@ static void log_write(enum log_level level, enum log_subsystem subsystem, const 
 		return;
 	}
 	line[at] = '\n';
-	fwrite(line, 1, (size_t)at + 1, stderr);
-	fflush(stderr);
+	put_or_drop(line, (size_t)at + 1);
 }
 
 #define LOG_FUNCTION(name, level) \
@@ -158,26 +194,69 @@ bool log_traced(enum log_subsystem subsystem, const char *user, const char *devi
 	return device != NULL && state.traced_device != NULL && strcmp(device, state.traced_device) == 0;
 }
 
-const char *log_quote_bytes(const char *value, size_t length)
+static char *next_buffer(void)
 {
 	static char buffers[LOG_QUOTE_BUFFERS][LOG_QUOTE_MAX * 4 + 4];
 	static unsigned turn;
-	char *text = buffers[turn++ % LOG_QUOTE_BUFFERS], *end = text;
+
+	return buffers[turn++ % LOG_QUOTE_BUFFERS];
+}
+
+static bool is_escaped(unsigned char c)
+{
+	return c < ' ' || c == 0x7f || c == '\\' || c == '"';
+}
+
+/* Returns where the text ends. */
+static char *escape(char *text, const char *value, size_t length)
+{
+	for (size_t i = 0; i < length && i < LOG_QUOTE_MAX; i++) {
+		unsigned char c = (unsigned char)value[i];
+		if (is_escaped(c))
+			text += sprintf(text, "\\x%02x", c);
+		else
+			*text++ = (char)c;
+	}
+	*text = '\0';
+	return text;
+}
+
+static bool needs_quotes(const char *value, size_t length)
+{
+	for (size_t i = 0; i < length && i < LOG_QUOTE_MAX; i++)
+		if (value[i] == ' ' || value[i] == '=' || is_escaped((unsigned char)value[i]))
+			return true;
+	return false;
+}
+
+const char *log_quote_bytes(const char *value, size_t length)
+{
+	char *text;
 
 	if (value == NULL)
 		return "-";
-	for (size_t i = 0; i < length && i < LOG_QUOTE_MAX; i++) {
-		unsigned char c = (unsigned char)value[i];
-		if (c < ' ' || c == 0x7f || c == '\\' || c == '"')
-			end += sprintf(end, "\\x%02x", c);
-		else
-			*end++ = (char)c;
+	text = next_buffer();
+	if (!needs_quotes(value, length)) {
+		escape(text, value, length);
+		return text;
 	}
-	*end = '\0';
+	*text = '"';
+	strcpy(escape(text + 1, value, length), "\"");
 	return text;
 }
 
 const char *log_quote(const char *value)
 {
 	return log_quote_bytes(value, value == NULL ? 0 : strlen(value));
+}
+
+const char *log_escape(const char *value)
+{
+	char *text;
+
+	if (value == NULL)
+		return "-";
+	text = next_buffer();
+	escape(text, value, strlen(value));
+	return text;
 }

@@ -3,7 +3,9 @@
  * Log and trace. One key=value line an outcome, to stderr (journald adds the rest; with its level prefix when
  * stderr is the journal). A trace line is written only when its subsystem, its user or its device is being traced;
  * that is switched at run time (belfryctl trace) and costs one branch while off.
- * Values are quoted and control characters escaped, so that a stranger cannot forge lines. No secret is ever passed here.
+ * Values are quoted and control characters escaped, so that a stranger can forge neither lines nor pairs. No secret is
+ * ever passed here. A line never waits: while whoever reads standard error stands still, lines are dropped, and the next
+ * that leaves says how many.
  */
 #ifndef BELFRY_LIB_CORE_LOG_H
 #define BELFRY_LIB_CORE_LOG_H
@@ -49,10 +51,13 @@ void log_trace_write(enum log_subsystem, const char *format, ...) __attribute__(
 			log_trace_write(subsystem, __VA_ARGS__); \
 	} while (0)
 
-/* Quotes a value that came from outside for a log line: printable ASCII and UTF-8 stay, the rest is \xNN, at most
- * LOG_QUOTE_MAX bytes; the result lives in one of a few rotating buffers: use it at once. NULL gives "-". */
+/* A value that came from outside, for a log line: printable ASCII and UTF-8 stay, the rest, \ and " are \xNN, at most
+ * LOG_QUOTE_MAX bytes; one that holds a space, "=" or anything escaped is put in quotes, so that it stays one value.
+ * The result lives in one of a few rotating buffers: use it at once. NULL gives "-". */
 enum { LOG_QUOTE_MAX = 120 };
 const char *log_quote(const char *value);
 const char *log_quote_bytes(const char *value, size_t length);
+/* The same without quotes, for where a value has its own column or stands in a sentence. */
+const char *log_escape(const char *value);
 
 #endif

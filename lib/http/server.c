@@ -227,7 +227,7 @@ void http_connection_refuse(struct http_connection *connection, const struct htt
 	server->counts.refused++;
 	if (log_traced(LOG_HTTP, NULL, NULL)) {
 		stream_peer_address(connection->stream, address, sizeof address);
-		log_trace_write(LOG_HTTP, "address=%s refused status=%u why=\"%s\"", address, fault->status, fault->why);
+		log_trace_write(LOG_HTTP, "address=%s refused status=%u why=\"%s\"", log_quote(address), fault->status, fault->why);
 	}
 	if (fault->status == 503)
 		http_response_retry_after(server, &response);

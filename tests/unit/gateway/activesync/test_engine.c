@@ -53,6 +53,18 @@ static void who_does_not_log_in_is_asked_to(void **state)
 	}
 }
 
+static void what_a_phone_says_of_itself_forges_no_pairs(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	try_begin(&try, NULL);
+	try_ask(&try, &(struct try_request){.command = "FolderSync", .body = "FolderSync{SyncKey=0}",
+		.agent = "x\r\nX-Forwarded-For: 192.0.2.1 login=ok"});
+	assert_non_null(strstr(try_logged(), " address=\"192.0.2.1 login=ok\""));
+	try_end(&try);
+}
+
 static void a_login_that_cannot_be_checked_is_to_come_again(void **state)
 {
 	static const struct {
@@ -277,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_tell_versions_and_commands),
 		cmocka_unit_test(who_does_not_log_in_is_asked_to),
+		cmocka_unit_test(what_a_phone_says_of_itself_forges_no_pairs),
 		cmocka_unit_test(a_login_that_cannot_be_checked_is_to_come_again),
 		cmocka_unit_test(a_user_whom_no_connector_serves_is_refused),
 		cmocka_unit_test(a_wrong_header_is_an_http_error),
