@@ -210,8 +210,8 @@ class Security(unittest.TestCase):
         lines = "trace: user=u0007@example.org "
         for line in (r"imap imap: %sC: A\d+ AUTHENTICATE PLAIN \*\*\*$",
                      r"imap worker imap: %sC: B\d+ AUTHENTICATE \*\*\*$",
-                     r"imap worker imap: %sC: B\d+ LIST ",
-                     r"imap worker imap: %sS: \* LIST "):
+                     r'imap worker imap: %sC: B\d+ "LIST ',
+                     r'imap worker imap: %sS: "\* LIST '):
             self.assertRegex(log, re.compile(line % lines, re.M))
         password = self.dovecot.password_of("u0007")
         secrets = [password, "entirely wrong pa55", MASTER_PASSWORD]
