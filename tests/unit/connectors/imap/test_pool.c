@@ -110,7 +110,7 @@ static void a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next(void **s
 	asker_flag(&fixture.front, "INBOX", 5, 1, 0);
 	assert_int_equal(worker_request(&fixture, 0)->unsettled, 0);
 	atomic_store(&fixture.workers[0].board.unsettled, 41);
-	worker_die(&fixture, 0);
+	worker_die(&fixture, 0, SIGKILL);
 	loop_advance(fixture.loop, 4000);
 	asker_flag(&fixture.front, "INBOX", 5, 1, 0);
 	assert_int_equal(worker_request(&fixture, 1)->unsettled, 41);
