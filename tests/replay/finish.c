@@ -29,18 +29,23 @@ static int provision(struct play *play, struct device *device, struct error *err
 	return play_exchange(play, device, "POST Cmd=Provision ack=1", &root, error_r);
 }
 
-/* FolderSync; a device that must accept the policy first does so. changes_r: how many it brought. */
+/* FolderSync until there is nothing new: the last one acknowledges what came before. A device that must accept the policy
+ * first does so. changes_r: how many they brought. */
 static int sync_folders(struct play *play, struct device *device, unsigned *changes_r, struct error *error_r)
 {
 	const struct wbxml_node *root;
 
-	for (unsigned attempt = 0; attempt < 4; attempt++) {
+	*changes_r = 0;
+	for (unsigned attempt = 0; attempt < 8; attempt++) {
 		if (play_exchange(play, device, "POST Cmd=FolderSync", &root, error_r) < 0)
 			return -1;
 		int status = root == NULL ? 142 : status_of(root, AS_FOLDERHIERARCHY_STATUS);
-		*changes_r = (unsigned)status_of(wbxml_node_child(root, AS_FOLDERHIERARCHY_CHANGES), AS_FOLDERHIERARCHY_COUNT);
-		if (status == 1)
+		int count = status_of(wbxml_node_child(root, AS_FOLDERHIERARCHY_CHANGES), AS_FOLDERHIERARCHY_COUNT);
+		*changes_r += status == 1 ? (unsigned)count : 0;
+		if (status == 1 && count == 0)
 			return 0;
+		if (status == 1)
+			continue;
 		if (status >= 142 && status <= 144 && provision(play, device, error_r) < 0)
 			return -1;
 		if ((status < 142 || status > 144) && status != 9)
