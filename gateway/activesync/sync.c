@@ -185,7 +185,7 @@ static Belfry__Role__Write *write_state(struct request *request, struct sync_job
 	return request_write(request, arena_printf(request->arena, "sync/%u", job->id), &job->state.record->base);
 }
 
-/* Where the device stands now, for its next Ping. NULL: as before. */
+/* Where the device stands now, for its next Ping. NULL: as before, or where news are that it did not want yet. */
 static Belfry__Role__Write *write_position(struct request *request, struct sync_job *job)
 {
 	Belfry__Activesync__At at = BELFRY__ACTIVESYNC__AT__INIT;
@@ -193,7 +193,7 @@ static Belfry__Role__Write *write_position(struct request *request, struct sync_
 	const Belfry__Role__Record *record = request_record(request, key);
 	Belfry__Role__Position unknown = BELFRY__ROLE__POSITION__INIT;
 
-	bool is_surveyed = job->key_is == SYNC_KEY_CURRENT && job->wants_changes;
+	bool is_surveyed = job->key_is == SYNC_KEY_CURRENT && (job->wants_changes || job->has_all);
 	if (job->key_is != SYNC_KEY_INITIAL && !is_surveyed && !job->owes)
 		return NULL;
 	at.name = (char *)job->name;

@@ -69,6 +69,7 @@ struct sync_job {
 	struct sync_state state;           /* record NULL: none */
 	int status;
 	bool wants_changes;
+	bool has_all;                      /* changes were not wanted, and there are none */
 	bool deletes_to_trash;
 	bool changed;                      /* the state is to be written */
 	bool owes;                         /* what the device did is not so: it is to be told, whatever the position says */

@@ -435,6 +435,30 @@ static bool survey_anew(struct request *request)
 	return true;
 }
 
+/* What the device wanted is done: only its position stays behind. */
+static void tell_unsurveyed(struct request *request)
+{
+	struct sync_job *job = job_of(request);
+
+	sync_state_plan(&job->state, &job->state.has, NULL, NULL, 0, 0);
+	tell(request);
+}
+
+/* GetChanges 0. But a device that has all there is stands where its own commands have brought the collection, and they
+ * are not to ring its next Ping. */
+static void tell_nothing(struct request *request)
+{
+	struct sync_job *job = job_of(request);
+	struct sync_told *told = &job->state.told;
+
+	sync_state_plan(&job->state, &job->present, NULL, job->item_flags, job->item_flag_count, 0);
+	job->has_all = !told->more;
+	told->more = false;
+	if (job->has_all)
+		job->state.record->token = job->position.token;
+	tell(request);
+}
+
 static void surveyed(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
 {
 	struct request *request = data;
@@ -445,12 +469,17 @@ static void surveyed(const Belfry__Connector__Response *response, int fd, bool i
 	if (response->status == BELFRY__CONNECTOR__STATUS__STALE && survey_anew(request))
 		return;
 	if (response->status != BELFRY__CONNECTOR__STATUS__OK || response->surveyed == NULL) {
-		fail(request, response);
+		if (job->wants_changes)
+			fail(request, response);
+		else
+			tell_unsurveyed(request);
 		return;
 	}
 	take_survey(request, job, response->surveyed);
 	take_ranges(&job->present, response->surveyed->present);
-	if (job->state.record->options->filter != 0 && has_vanished(job))
+	if (!job->wants_changes)
+		tell_nothing(request);
+	else if (job->state.record->options->filter != 0 && has_vanished(job))
 		survey(request, true, surveyed_all);
 	else
 		sync_look_at_unreadable(request);
@@ -491,12 +520,8 @@ static void after_commands(struct request *request)
 			job->commands[i].status = SYNC_STATUS_SUCCESS;
 	if (job->key_is == SYNC_KEY_REPEATED)
 		tell(request);
-	else if (job->wants_changes)
+	else
 		survey(request, false, surveyed);
-	else {
-		sync_state_plan(&job->state, &job->state.has, NULL, NULL, 0, 0); /* nothing is told */
-		tell(request);
-	}
 }
 
 static bool is_operation(const struct sync_command *command)
