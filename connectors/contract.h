@@ -56,6 +56,8 @@
  * What goes to_trash MUST NOT be destroyed for want of a trash.
  *
  * --- the watch half ---
+ * The collection "" in Watch and Check is the hierarchy: its position MUST differ when List would, and be the same
+ * when it would not (connectors/hierarchy.h). One that cannot say answers NOT_FOUND in its place.
  * Watch{id} is answered at once: OK, LOGIN_NEEDED (no credentials for it: send a handle), UNSUPPORTED (only hooks
  * can), LIMIT. Then, without being asked, Positions{id 0} go to whoever sent the Watch: where each collection stands
  * once that is known, again after every change that the backend announced, and after each reconnect to the backend:

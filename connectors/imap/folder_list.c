@@ -10,6 +10,13 @@
 #include "connectors/imap/mailbox_name.h"
 #include "lib/core/buffer.h"
 
+const char *folder_list_command(unsigned capabilities)
+{
+	bool is_extended = (capabilities & IMAP_CAP_SPECIAL_USE) && (capabilities & IMAP_CAP_LIST_EXTENDED);
+
+	return is_extended ? "LIST \"\" \"*\" RETURN (SPECIAL-USE)" : "LIST \"\" \"*\"";
+}
+
 struct attributes {
 	bool unselectable;
 	Belfry__Connector__Role role;

@@ -16,6 +16,8 @@ struct folder_list {
 	bool has_attributes; /* the server names special folders itself */
 };
 
+/* RFC 6154 section 2: a server may leave the attributes out of a plain LIST. capabilities: IMAP_CAP_*. */
+const char *folder_list_command(unsigned capabilities);
 /* One "* LIST (…) "/" name": what follows LIST. A line of another form is left out. */
 void folder_list_add(struct folder_list *, struct imap_text rest);
 /* When all are in: roles by name where the server gave none, INBOX first, the others by name. */

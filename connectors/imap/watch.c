@@ -285,7 +285,7 @@ static void look(struct timer *timer)
 		return;
 	watch->was_look = watch->round_left == 0;
 	for (size_t i = 0; i < watch->count; i++)
-		if (watch_session_covers(watch->session, watch->list[i].name))
+		if (*watch->list[i].name != '\0' && watch_session_covers(watch->session, watch->list[i].name))
 			watch->list[i].is_dirty = true;
 	watch_ask(watch);
 }

@@ -13,7 +13,7 @@
 #include "connectors/service.h"
 
 enum {
-	WATCH_COLLECTIONS_MAX = 1000,      /* of one Watch or Check; a Ping names up to 300 */
+	WATCH_COLLECTIONS_MAX = 1001,      /* of one Watch or Check; a Ping names up to 300, and has the hierarchy */
 	WATCH_CHECKS_MAX = 16,             /* of one user at a time: the hub asks once and waits */
 	WATCH_BACKOFF_MS = 1000,           /* before the first new try after a lost session; doubles … */
 	WATCH_BACKOFF_MOST_MS = 300000,    /* … up to this; each time by chance between half and one and a half */

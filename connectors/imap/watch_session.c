@@ -6,15 +6,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include "connectors/hierarchy.h"
+#include "connectors/imap/folder_list.h"
 #include "connectors/imap/mailbox_name.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
-/* A STATUS under way. */
+/* A STATUS under way; or a LIST, for the hierarchy. */
 struct question {
 	struct question *next;
 	struct watch_session *session;
 	struct position position;
+	struct folder_list list;       /* with an arena while it is heard */
 	bool has_position;
 	char collection[];
 };
@@ -41,10 +44,35 @@ struct watch_session {
 
 static const struct imap_client_events client_events;
 
+static bool is_hierarchy(const char *collection)
+{
+	return *collection == '\0';
+}
+
 /* INBOX is INBOX in any case (RFC 3501 §5.1). */
 static bool is_same_name(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0 || (strcasecmp(a, "INBOX") == 0 && strcasecmp(b, "INBOX") == 0);
+}
+
+/* Dovecot 2.3 writes names in UTF-8 in what NOTIFY announces: `wire` is the name as it came. NULL: not watched. */
+static const char *watched_of(const struct watch_session *session, const char *name, const char *wire)
+{
+	for (size_t i = 0; i < session->count; i++)
+		if (is_same_name(session->collections[i], name) || strcmp(session->collections[i], wire) == 0)
+			return session->collections[i];
+	return NULL;
+}
+
+static void question_free(struct question *question)
+{
+	struct question **link = &question->session->questions;
+
+	while (*link != question)
+		link = &(*link)->next;
+	*link = question->next;
+	arena_free(&question->list.arena);
+	free(question);
 }
 
 /* --- start and end --------------------------------------------------------------------------------------------- */
@@ -103,11 +131,8 @@ void watch_session_close(struct watch_session **owner)
 	backend_leave(session->backend, &session->ticket);
 	loop_undefer(session->loop, &session->unreachable);
 	imap_client_logout(&session->client);
-	while (session->questions != NULL) {
-		struct question *question = session->questions;
-		session->questions = question->next;
-		free(question);
-	}
+	while (session->questions != NULL)
+		question_free(session->questions);
 	free(session->trace_user);
 	free(session->selected);
 	loop_defer(session->loop, &session->gone, free_later);
@@ -120,24 +145,30 @@ bool watch_session_is_open(const struct watch_session *session)
 
 /* --- STATUS ---------------------------------------------------------------------------------------------------- */
 
+/* The owner may close the session: the question is out of its list by then. */
+static void answer_question(struct question *question, enum watch_answer answer)
+{
+	struct watch_session *session = question->session;
+	struct position position = question->position;
+	char *collection = mem_strdup(question->collection);
+
+	question_free(question);
+	session->events->answered(session, collection, answer, position, session->owner);
+	free(collection);
+}
+
 static void status_answered(struct imap_client *client, const struct imap_response *response, void *data)
 {
 	struct question *question = data;
-	struct watch_session *session = question->session;
-	struct question **link = &session->questions;
 	enum watch_answer answer = WATCH_NOT_FOUND;
 
 	(void)client;
-	while (*link != question)
-		link = &(*link)->next;
-	*link = question->next;
 	if (response->condition == IMAP_OK)
 		answer = question->has_position ? WATCH_THERE : WATCH_UNAVAILABLE;
 	else if (imap_text_is(response->code, "UNAVAILABLE") || imap_text_is(response->code, "INUSE")
 		|| imap_text_is(response->code, "LIMIT") || imap_text_is(response->code, "SERVERBUG"))
 		answer = WATCH_UNAVAILABLE;
-	session->events->answered(session, question->collection, answer, question->position, session->owner);
-	free(question);
+	answer_question(question, answer);
 }
 
 /* -1: no mailbox can have such a name. */
@@ -168,9 +199,7 @@ static void view_is_current(struct imap_client *client, const struct imap_respon
 	send_status(data);
 }
 
-/* STATUS of the selected mailbox tells of the view that this session has of it: NOOP makes that current. Its answer
- * is waited for, because Dovecot puts a NOOP off until it has done the commands behind it. */
-static void start_question(struct watch_session *session, const char *collection)
+static struct question *question_create(struct watch_session *session, const char *collection)
 {
 	size_t size = strlen(collection) + 1;
 	struct question *question = mem_alloc(sizeof *question + size);
@@ -179,15 +208,65 @@ static void start_question(struct watch_session *session, const char *collection
 	memcpy(question->collection, collection, size);
 	question->next = session->questions;
 	session->questions = question;
+	return question;
+}
+
+/* STATUS of the selected mailbox tells of the view that this session has of it: NOOP makes that current. Its answer
+ * is waited for, because Dovecot puts a NOOP off until it has done the commands behind it. */
+static void start_question(struct watch_session *session, const char *collection)
+{
+	struct question *question = question_create(session, collection);
+
 	if (session->selected != NULL && is_same_name(session->selected, collection))
 		imap_client_command(session->client, "NOOP", view_is_current, question);
 	else
 		send_status(question);
 }
 
+/* --- the hierarchy --------------------------------------------------------------------------------------------- */
+
+static void list_answered(struct imap_client *client, const struct imap_response *response, void *data)
+{
+	struct question *question = data;
+	struct folder_list *list = &question->list;
+
+	(void)client;
+	folder_list_finish(list);
+	question->position = (struct position){HIERARCHY_VALIDITY, HIERARCHY_NEXT, hierarchy_token(list->list, list->count)};
+	answer_question(question, response->condition == IMAP_OK ? WATCH_THERE : WATCH_UNAVAILABLE);
+}
+
+static void ask_hierarchy(struct watch_session *session)
+{
+	struct question *question = question_create(session, "");
+
+	question->list.arena = arena_create(0);
+	imap_client_command(session->client, folder_list_command(imap_client_capabilities(session->client)), list_answered,
+		question);
+}
+
+/* Without a question it is what NOTIFY announces (RFC 5465 section 5.4). */
+static void list_told(struct watch_session *session, const struct imap_response *response)
+{
+	bool is_answer = false;
+
+	for (struct question *question = session->questions; question != NULL; question = question->next)
+		if (question->list.arena != NULL) {
+			folder_list_add(&question->list, response->rest);
+			is_answer = true;
+		}
+	if (!is_answer && watched_of(session, "", "") != NULL)
+		session->events->noticed(session, "", session->owner);
+}
+
 void watch_session_ask(struct watch_session *session, const char *collection)
 {
 	struct buffer command = BUFFER_EMPTY;
+
+	if (is_hierarchy(collection)) {
+		ask_hierarchy(session);
+		return;
+	}
 	bool can_exist = write_status(session, collection, &command) == 0;
 
 	buffer_release(&command);
@@ -195,15 +274,6 @@ void watch_session_ask(struct watch_session *session, const char *collection)
 		start_question(session, collection);
 	else
 		session->events->answered(session, collection, WATCH_NOT_FOUND, (struct position){0}, session->owner);
-}
-
-/* Dovecot 2.3 writes names in UTF-8 in what NOTIFY announces: `wire` is the name as it came. NULL: not watched. */
-static const char *watched_of(const struct watch_session *session, const char *name, const char *wire)
-{
-	for (size_t i = 0; i < session->count; i++)
-		if (is_same_name(session->collections[i], name) || strcmp(session->collections[i], wire) == 0)
-			return session->collections[i];
-	return NULL;
 }
 
 /* The answer to a question has all that was asked for; what NOTIFY announces has less, and is only a hint here: the
@@ -243,7 +313,7 @@ enum watch_how watch_session_how(const struct watch_session *session)
 
 bool watch_session_covers(const struct watch_session *session, const char *collection)
 {
-	return session->how == WATCH_BY_NOTIFY
+	return session->how == WATCH_BY_NOTIFY || is_hierarchy(collection)
 		|| (session->how == WATCH_BY_IDLE && session->selected != NULL && is_same_name(session->selected, collection));
 }
 
@@ -277,10 +347,11 @@ static void examined(struct imap_client *client, const struct imap_response *res
 static void watch_by_idle(struct watch_session *session)
 {
 	struct buffer command = BUFFER_EMPTY;
-	const char *chosen = session->count == 0 ? NULL : session->collections[0];
+	const char *chosen = NULL;
 
 	for (size_t i = 0; i < session->count; i++)
-		if (strcasecmp(session->collections[i], "INBOX") == 0)
+		if (!is_hierarchy(session->collections[i]) &&
+		    (chosen == NULL || strcasecmp(session->collections[i], "INBOX") == 0))
 			chosen = session->collections[i];
 	buffer_append_string(&command, "EXAMINE ");
 	if (!(imap_client_capabilities(session->client) & IMAP_CAP_IDLE) || chosen == NULL
@@ -315,6 +386,8 @@ static bool write_names(const struct watch_session *session, struct buffer *comm
 	*named_r = 0;
 	for (size_t i = 0; i < session->count; i++) {
 		size_t before = command->length;
+		if (is_hierarchy(session->collections[i]))
+			continue;
 		if (*named_r > 0)
 			buffer_append_byte(command, ' ');
 		if (mailbox_name_quote(command, session->collections[i]) == 0
@@ -328,21 +401,25 @@ static bool write_names(const struct watch_session *session, struct buffer *comm
 	return others;
 }
 
-/* RFC 5465 §6: the mailboxes that somebody waits for, and all personal ones when there are names that cannot be said.
- * Nothing is selected, so all comes as STATUS. */
+/* RFC 5465 §6: the mailboxes that somebody waits for, and all personal ones when there are names that cannot be said, or
+ * for what becomes of their names. The first that fits a mailbox counts. Nothing is selected, so all comes as STATUS and
+ * LIST. */
 static void watch_by_notify(struct watch_session *session)
 {
-	static const char events[] = "(MessageNew MessageExpunge FlagChange)";
+	static const char messages[] = "MessageNew MessageExpunge FlagChange";
+	bool names = watched_of(session, "", "") != NULL;
 	struct buffer command = BUFFER_EMPTY;
 	size_t named;
 
 	buffer_append_string(&command, "NOTIFY SET (mailboxes (");
 	bool others = write_names(session, &command, &named);
-	buffer_printf(&command, ") %s)", events);
+	buffer_printf(&command, ") (%s%s))", messages, names ? " MailboxName" : "");
 	if (named == 0)
 		buffer_truncate(&command, strlen("NOTIFY SET"));
-	if (others)
-		buffer_printf(&command, " (personal %s)", events);
+	if (others || names)
+		buffer_printf(&command, " (personal (%s%s%s))", others ? messages : "", others && names ? " " : "",
+			names ? "MailboxName" : "");
+	others |= names;
 	if (session->has_notify) /* a second SET makes Dovecot 2.3 announce nothing any more */
 		imap_client_command(session->client, "NOTIFY NONE", NULL, NULL);
 	session->has_notify = named > 0 || others;
@@ -422,6 +499,8 @@ static void client_told(struct imap_client *client, const struct imap_response *
 	(void)client;
 	if (imap_text_is(response->keyword, "STATUS")) {
 		status_told(session, response);
+	} else if (imap_text_is(response->keyword, "LIST")) {
+		list_told(session, response);
 	} else if (session->how == WATCH_BY_IDLE && is_change_of_selected(response)) {
 		session->events->noticed(session, session->selected, session->owner);
 	} else if (imap_text_is(response->code, "NOTIFICATIONOVERFLOW")) {

@@ -40,6 +40,7 @@ struct watch_session *watch_session_open(struct backend *, const struct imap_cre
 /* Logs out. */
 void watch_session_close(struct watch_session **);
 
+/* "": where the hierarchy stands. */
 void watch_session_ask(struct watch_session *, const char *collection);
 /* Notice changes of these from now on, instead of those named before. The names stay valid until the next call or the
  * end of the session. */
@@ -47,7 +48,8 @@ void watch_session_watch(struct watch_session *, char *const *collections, size_
 /* Nothing is to be noticed any more. */
 void watch_session_unwatch(struct watch_session *);
 enum watch_how watch_session_how(const struct watch_session *);
-/* Are changes of this collection noticed without asking? */
+/* Are changes of this collection noticed without asking? The hierarchy counts as such: it is too dear to be polled for,
+ * and what no hook and no NOTIFY tells of it the next Check will. */
 bool watch_session_covers(const struct watch_session *, const char *collection);
 bool watch_session_is_open(const struct watch_session *);
 

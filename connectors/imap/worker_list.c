@@ -12,11 +12,9 @@ static void hear_list(const struct imap_response *response, void *data)
 
 enum session_answer worker_folders(struct session *session, struct folder_list *list, struct error *error_r)
 {
-	/* RFC 6154 section 2: a server may leave the attributes out of a plain LIST. */
-	bool extended = (session->capabilities & IMAP_CAP_SPECIAL_USE) && (session->capabilities & IMAP_CAP_LIST_EXTENDED);
 	enum session_answer answer;
 
-	session_queue(session, extended ? "LIST \"\" \"*\" RETURN (SPECIAL-USE)" : "LIST \"\" \"*\"");
+	session_queue(session, folder_list_command(session->capabilities));
 	answer = session_await(session, hear_list, list, error_r);
 	folder_list_finish(list);
 	return answer;

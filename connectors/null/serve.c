@@ -5,6 +5,7 @@
 
 #include <openssl/rand.h>
 
+#include "connectors/hierarchy.h"
 #include "connectors/null/store.h"
 #include "lib/core/mem.h"
 #include "lib/model/ranges.h"
@@ -78,18 +79,25 @@ static void fill_collection(const struct null_collection *collection, Belfry__Co
 	message->validity = collection->validity;
 }
 
+static void fill_collections(const struct null_mailboxes *mailboxes, Belfry__Connector__Collections *collections,
+	struct arena *arena)
+{
+	belfry__connector__collections__init(collections);
+	collections->n_collections = mailboxes->count;
+	collections->collections = arena_alloc(arena, mailboxes->count * sizeof *collections->collections);
+	for (size_t i = 0; i < mailboxes->count; i++) {
+		collections->collections[i] = arena_alloc(arena, sizeof *collections->collections[i]);
+		fill_collection(mailboxes->list[i], collections->collections[i], arena);
+	}
+}
+
 static void list(const struct null_mailboxes *mailboxes, struct service_client *client, const request_t *request,
 	struct arena *arena)
 {
 	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_COLLECTIONS);
-	Belfry__Connector__Collections collections = BELFRY__CONNECTOR__COLLECTIONS__INIT;
+	Belfry__Connector__Collections collections;
 
-	collections.n_collections = mailboxes->count;
-	collections.collections = arena_alloc(arena, mailboxes->count * sizeof *collections.collections);
-	for (size_t i = 0; i < mailboxes->count; i++) {
-		collections.collections[i] = arena_alloc(arena, sizeof *collections.collections[i]);
-		fill_collection(mailboxes->list[i], collections.collections[i], arena);
-	}
+	fill_collections(mailboxes, &collections, arena);
 	response.collections = &collections;
 	service_answer(client, &response, -1);
 }
@@ -228,25 +236,44 @@ static void apply(struct null_store *store, struct null_user *user, struct servi
 
 /* --- the watch half -------------------------------------------------------------------------------------------- */
 
+static void fill_hierarchy(const struct null_mailboxes *mailboxes, Belfry__Role__Position *position, struct arena *arena)
+{
+	Belfry__Connector__Collections collections;
+
+	fill_collections(mailboxes, &collections, arena);
+	position->validity = HIERARCHY_VALIDITY;
+	position->next = HIERARCHY_NEXT;
+	position->token = hierarchy_token(collections.collections, collections.n_collections);
+}
+
+static Belfry__Connector__CollectionPosition *position_of(const struct null_mailboxes *mailboxes, char *name,
+	struct arena *arena)
+{
+	Belfry__Connector__CollectionPosition *entry = arena_alloc(arena, sizeof *entry);
+	const struct null_collection *collection = null_collection(mailboxes, name);
+
+	belfry__connector__collection_position__init(entry);
+	entry->collection = name;
+	entry->status = BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	if (collection == NULL && name[0] != '\0')
+		return entry;
+	entry->status = BELFRY__CONNECTOR__STATUS__OK;
+	entry->position = arena_alloc(arena, sizeof *entry->position);
+	belfry__role__position__init(entry->position);
+	if (collection != NULL)
+		null_position_fill(collection, entry->position);
+	else
+		fill_hierarchy(mailboxes, entry->position, arena);
+	return entry;
+}
+
 static void fill_positions(const struct null_mailboxes *mailboxes, char **names, size_t count,
 	Belfry__Connector__Positions *positions, struct arena *arena)
 {
 	positions->n_positions = count;
 	positions->positions = arena_alloc(arena, count * sizeof *positions->positions);
-	for (size_t i = 0; i < count; i++) {
-		Belfry__Connector__CollectionPosition *entry = arena_alloc(arena, sizeof *entry);
-		const struct null_collection *collection = null_collection(mailboxes, names[i]);
-		belfry__connector__collection_position__init(entry);
-		entry->collection = names[i];
-		entry->status = BELFRY__CONNECTOR__STATUS__NOT_FOUND;
-		if (collection != NULL) {
-			entry->status = BELFRY__CONNECTOR__STATUS__OK;
-			entry->position = arena_alloc(arena, sizeof *entry->position);
-			belfry__role__position__init(entry->position);
-			null_position_fill(collection, entry->position);
-		}
-		positions->positions[i] = entry;
-	}
+	for (size_t i = 0; i < count; i++)
+		positions->positions[i] = position_of(mailboxes, names[i], arena);
 }
 
 static void check(struct null_store *store, struct service_client *client, const request_t *request, struct arena *arena)
@@ -307,19 +334,31 @@ static bool is_watched(const struct null_user *user, const char *collection)
 	return false;
 }
 
-void null_changed(struct null_store *store, struct null_user *user, const struct null_collection *collection)
+static void tell_changed(struct null_store *store, struct null_user *user, char *collection)
 {
 	Belfry__Connector__Positions positions = BELFRY__CONNECTOR__POSITIONS__INIT;
 	struct arena *arena;
 
-	if (!is_watched(user, collection->name))
+	if (!is_watched(user, collection))
 		return;
 	arena = arena_create(0);
 	positions.user = user->watch->user;
 	positions.source = (char *)"idle";
-	fill_positions(null_mailboxes_of(store, user), (char **)&collection->name, 1, &positions, arena);
+	fill_positions(null_mailboxes_of(store, user), &collection, 1, &positions, arena);
 	service_tell(user->watch->client, &positions);
 	arena_free(&arena);
+}
+
+void null_changed(struct null_store *store, struct null_user *user, const struct null_collection *collection)
+{
+	tell_changed(store, user, collection->name);
+}
+
+void null_hierarchy_changed(struct null_store *store, struct null_user *user)
+{
+	static char hierarchy[] = "";
+
+	tell_changed(store, user, hierarchy);
 }
 
 /* --- requests -------------------------------------------------------------------------------------------------- */

@@ -406,6 +406,7 @@ void null_collection_add(struct null_store *store, const char *name, const char 
 
 	added->role = role;
 	added->validity = ++store->last_validity;
+	null_hierarchy_changed(store, user);
 }
 
 bool null_collection_remove(struct null_store *store, const char *user, const char *collection)
@@ -418,6 +419,7 @@ bool null_collection_remove(struct null_store *store, const char *user, const ch
 			continue;
 		collection_free(place.collection);
 		mailboxes->list[i] = mailboxes->list[--mailboxes->count];
+		null_hierarchy_changed(store, place.user);
 		return true;
 	}
 	return false;

@@ -83,6 +83,7 @@ struct null_item *null_item_copy(const struct null_item *);
 void null_position_fill(const struct null_collection *, Belfry__Role__Position *);
 /* store.c says to serve.c that something changed: tells who watches. user NULL: nobody does. */
 void null_changed(struct null_store *, struct null_user *, const struct null_collection *);
+void null_hierarchy_changed(struct null_store *, struct null_user *);
 /* item.c: the item as it is fetched, with the body that the wishes ask for, in the arena. *fd_r: a memfd with the
  * body, or -1. */
 Belfry__Connector__Item *null_item_fetched(const struct null_item *, const Belfry__Connector__Fetch *, struct arena *,

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* FolderSync (MS-ASCMD 2.2.1.5): the hierarchy, and what has changed in it since the SyncKey. */
+/*
+ * FolderSync (MS-ASCMD 2.2.1.5): the hierarchy, and what has changed in it since the SyncKey. Where the hierarchy stands
+ * is asked of the watch half, which will be asked by the hub too, before the list is read: a change in between rings.
+ */
+#include <string.h>
+
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/folders.h"
+#include "gateway/activesync/park.h"
 #include "gateway/activesync/sync_key.h"
 #include "lib/core/log.h"
 
@@ -12,6 +18,7 @@ enum { FORGET_MAX = 500 }; /* folders whose state goes with one commit: two reco
 
 struct work {
 	Belfry__Activesync__Folders *folders;
+	Belfry__Role__Position *position; /* of the hierarchy; NULL: not to be had */
 	bool changed;
 	char **forgotten;       /* keys of the state of folders that the device has acknowledged to be gone */
 	size_t forgotten_count;
@@ -19,13 +26,14 @@ struct work {
 
 int folder_sync_prepare(struct request *request, Belfry__Role__Begin *begin)
 {
-	static char name[] = "folders", *names[] = {name};
+	static char name[] = "folders", position[] = HIERARCHY_RECORD, *names[] = {name, position};
 	const char *key = wbxml_node_text(request->root, AS_FOLDERHIERARCHY_SYNCKEY);
 
 	if (key == NULL || key[0] == '\0')
 		return STATUS_BAD_REQUEST;
 	begin->locks = begin->keys = names;
-	begin->n_locks = begin->n_keys = 1;
+	begin->n_locks = 1;
+	begin->n_keys = 2;
 	return 0;
 }
 
@@ -89,17 +97,38 @@ static void committed(const Belfry__Role__Committed *done, void *data)
 	answer_listed(data);
 }
 
+/* NULL: as before. */
+static Belfry__Role__Write *write_position(struct request *request)
+{
+	const struct work *work = request->work;
+	const Belfry__Role__Record *record = request_record(request, HIERARCHY_RECORD);
+	Belfry__Activesync__At at = BELFRY__ACTIVESYNC__AT__INIT;
+
+	at.position = work->position;
+	Belfry__Role__Write *write = request_write(request, HIERARCHY_RECORD, &at.base);
+	bool same = record != NULL && record->value.len == write->value.len &&
+		memcmp(record->value.data, write->value.data, write->value.len) == 0;
+	return same ? NULL : write;
+}
+
 static void commit(struct request *request)
 {
 	struct work *work = request->work;
-	Belfry__Role__Write **writes = arena_alloc(request->arena, (work->forgotten_count + 1) * sizeof *writes);
+	Belfry__Role__Write **writes = arena_alloc(request->arena, (work->forgotten_count + 2) * sizeof *writes);
+	Belfry__Role__Write *position = write_position(request);
 	size_t count = 0;
 
-	writes[count++] = request_write(request, "folders", &work->folders->base);
+	if (position != NULL)
+		writes[count++] = position;
+	if (work->changed || work->forgotten_count != 0)
+		writes[count++] = request_write(request, "folders", &work->folders->base);
 	for (size_t i = 0; i < work->forgotten_count; i++)
 		if (request_record(request, work->forgotten[i]) != NULL)
 			writes[count++] = request_remove(request, work->forgotten[i]);
-	request_commit(request, writes, count, committed);
+	if (count == 0)
+		answer_listed(request);
+	else
+		request_commit(request, writes, count, committed);
 }
 
 static void listed(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
@@ -114,10 +143,7 @@ static void listed(const Belfry__Connector__Response *response, int fd, bool is_
 		return;
 	}
 	work->changed = folders_merge(work->folders, response->collections, request->arena);
-	if (work->changed || work->forgotten_count != 0)
-		commit(request);
-	else
-		answer_listed(request);
+	commit(request);
 }
 
 static void list(struct request *request)
@@ -128,6 +154,41 @@ static void list(struct request *request)
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_LIST;
 	question.list = &nothing;
 	request_ask(request, &question, listed);
+}
+
+/* Without a position the device is served all the same; only its Ping will not tell of new folders. */
+static void checked(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
+{
+	struct request *request = data;
+	struct work *work = request->work;
+	const Belfry__Connector__Positions *told = response->positions;
+
+	(void)fd;
+	(void)is_last;
+	if (response->status == BELFRY__CONNECTOR__STATUS__OK && told != NULL && told->n_positions == 1 &&
+	    told->positions[0]->status == BELFRY__CONNECTOR__STATUS__OK && told->positions[0]->position != NULL) {
+		work->position = arena_alloc(request->arena, sizeof *work->position);
+		belfry__role__position__init(work->position);
+		work->position->validity = told->positions[0]->position->validity;
+		work->position->next = told->positions[0]->position->next;
+		work->position->token = told->positions[0]->position->token;
+	}
+	list(request);
+}
+
+static void check(struct request *request)
+{
+	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
+	Belfry__Connector__Check message = BELFRY__CONNECTOR__CHECK__INIT;
+	static char hierarchy[] = "", *collections[] = {hierarchy};
+
+	message.user = (char *)request->user;
+	message.handle = request->handle;
+	message.collections = collections;
+	message.n_collections = 1;
+	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_CHECK;
+	question.check = &message;
+	request_ask_watch(request, &question, checked);
 }
 
 /* What the device had of folders that are gone, before the hierarchy forgets them. */
@@ -143,14 +204,14 @@ static void list_forgotten(struct request *request, struct work *work)
 	}
 }
 
-static void forget_and_list(struct request *request)
+static void forget_and_check(struct request *request)
 {
 	const struct work *work = request->work;
 
 	if (work->forgotten_count != 0)
-		request_read(request, work->forgotten, work->forgotten_count, list);
+		request_read(request, work->forgotten, work->forgotten_count, check);
 	else
-		list(request);
+		check(request);
 }
 
 void folder_sync_run(struct request *request)
@@ -173,12 +234,12 @@ void folder_sync_run(struct request *request)
 	case SYNC_KEY_INITIAL:
 		list_forgotten(request, work);
 		folders_restart(folders, sync_key_new_series());
-		forget_and_list(request);
+		forget_and_check(request);
 		break;
 	case SYNC_KEY_CURRENT:
 		list_forgotten(request, work);
 		folders_acknowledge(folders);
-		forget_and_list(request);
+		forget_and_check(request);
 		break;
 	case SYNC_KEY_REPEATED: answer(request, folders, folders->key); break;
 	case SYNC_KEY_INVALID: request_answer_status(request, STATUS_INVALID_SYNC_KEY); break;

@@ -141,6 +141,21 @@ size_t parks_size(const struct park_kind *kind, const struct park_folder *folder
 	return record_size(kind, folders, count, user, device) + sizeof *(struct parks){0}.slots;
 }
 
+size_t park_add_hierarchy(struct request *request, struct park_folder *folders, size_t count)
+{
+	struct park_folder hierarchy = ping_folder(HIERARCHY_ID, request_record(request, HIERARCHY_RECORD), request->arena);
+
+	if (hierarchy.position.validity == 0 || count == PARK_FOLDERS_MAX)
+		return count;
+	folders[count] = hierarchy;
+	return count + 1;
+}
+
+bool park_is_hierarchy(const struct park_place *places, const uint32_t *changed, size_t changed_count)
+{
+	return changed_count != 0 && places[changed[changed_count - 1]].id == HIERARCHY_ID; /* it is the last */
+}
+
 /* --- slots ----------------------------------------------------------------------------------------------------- */
 
 static bool is_free(const struct parks *parks, uint32_t slot)
@@ -411,7 +426,7 @@ static void positions_read(const Belfry__Role__Begun *begun, void *data)
 	park_places(park, places);
 	for (size_t i = 0; is_read && i < park->folder_count; i++) {
 		folders[i] = ping_folder(places[i].id, find_record(begun, places[i].id), arena);
-		is_read = folders[i].name[0] != '\0'; /* a device that was forgotten has none any more */
+		is_read = places[i].id == HIERARCHY_ID || folders[i].name[0] != '\0'; /* a device that was forgotten has none any more */
 	}
 	if (is_read)
 		tell_hub(parks, park, folders, NULL);

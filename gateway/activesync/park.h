@@ -20,18 +20,27 @@ enum {
 	PARKS_AGAIN_BATCH = 200    /* … so many are parked anew at a time: 4,000 a second from each front */
 };
 
+/* Where the hierarchy stood at the device's last FolderSync: an At, as of a folder whose id is 0. */
+#define HIERARCHY_RECORD "position/0"
+enum { HIERARCHY_ID = 0 };
+
 /* What is kept of a folder while the phone waits. */
 struct park_place {
 	uint32_t id;
 	struct sync_key key; /* of a Sync: the device's */
 };
 
-/* One folder that a request watches. */
+/* One folder that a request watches; or the hierarchy, "". */
 struct park_folder {
 	struct park_place place;
 	const char *name; /* the connector's */
 	Belfry__Role__Position position;
 };
+
+/* The folders with the hierarchy behind them, where the device has it and it can be watched. The array has room for it. */
+size_t park_add_hierarchy(struct request *, struct park_folder *folders, size_t count);
+/* Has the hierarchy changed? */
+bool park_is_hierarchy(const struct park_place *places, const uint32_t *changed, size_t changed_count);
 
 /* How a kind of request is answered. */
 struct park_kind {

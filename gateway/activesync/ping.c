@@ -13,14 +13,15 @@
 static int write_answer(struct buffer *body, const struct park_place *places, size_t count, const uint32_t *changed,
 	size_t changed_count)
 {
-	int status = changed_count == 0 ? PING_STATUS_NOTHING : PING_STATUS_CHANGES;
+	bool is_hierarchy = park_is_hierarchy(places, changed, changed_count);
+	int status = is_hierarchy ? PING_STATUS_HIERARCHY : changed_count == 0 ? PING_STATUS_NOTHING : PING_STATUS_CHANGES;
 	struct wbxml_writer writer;
 
 	(void)count;
 	wbxml_writer_begin(&writer, body, &activesync_language);
 	wbxml_writer_start(&writer, AS_PING_PING);
 	wbxml_writer_number_element(&writer, AS_PING_STATUS, status);
-	if (changed_count != 0) {
+	if (status == PING_STATUS_CHANGES) {
 		wbxml_writer_start(&writer, AS_PING_FOLDERS);
 		for (size_t i = 0; i < changed_count; i++)
 			wbxml_writer_number_element(&writer, AS_PING_FOLDER, places[changed[i]].id);
@@ -134,7 +135,7 @@ static bool all_known(struct request *request, const Belfry__Activesync__Ping *p
 static void hold(struct request *request)
 {
 	const Belfry__Activesync__Ping *ping = request->work;
-	struct park_folder *folders = arena_alloc(request->arena, ping->n_folders * sizeof *folders);
+	struct park_folder *folders = arena_alloc(request->arena, (ping->n_folders + 1) * sizeof *folders);
 	struct park_place *places = arena_alloc(request->arena, ping->n_folders * sizeof *places);
 	uint32_t *changed = arena_alloc(request->arena, ping->n_folders * sizeof *changed);
 	size_t changed_count = 0;
@@ -148,7 +149,8 @@ static void hold(struct request *request)
 			changed[changed_count++] = (uint32_t)i;
 	}
 	if (changed_count == 0) {
-		parks_hold(request->engine->parks, request, &ping_kind, ping->heartbeat_s, folders, ping->n_folders);
+		size_t count = park_add_hierarchy(request, folders, ping->n_folders);
+		parks_hold(request->engine->parks, request, &ping_kind, ping->heartbeat_s, folders, count);
 		return;
 	}
 	struct http_response response = HTTP_RESPONSE(200);

@@ -29,7 +29,7 @@ static void connector_came(const Belfry__Connector__Response *response, int fd, 
 	}
 	if (is_last)
 		request->connector_call = NULL;
-	if (is_last && response->status == BELFRY__CONNECTOR__STATUS__LOGIN_NEEDED) {
+	if (is_last && response->status == BELFRY__CONNECTOR__STATUS__LOGIN_NEEDED && !request->asks_watch) {
 		request_answer_http(request, 503, "log in again"); /* the daemon was restarted in between */
 		return;
 	}
@@ -60,6 +60,13 @@ static bool may_apply(const struct request *request, const Belfry__Connector__Ap
 	return true;
 }
 
+/* Where the hierarchy stands, and nothing else. */
+static bool may_check(const struct request *request, const Belfry__Connector__Check *check)
+{
+	return check->n_collections == 1 && check->collections[0][0] == '\0' &&
+		may_act(request, ACTION_WAIT, check->user, NULL, 0);
+}
+
 /* Whatever is asked of the connector goes through here, each item of it. The handle is the user's: so are the objects. */
 static bool may_ask(const struct request *request, const Belfry__Connector__Request *question)
 {
@@ -71,11 +78,12 @@ static bool may_ask(const struct request *request, const Belfry__Connector__Requ
 		return may_act(request, ACTION_READ, request->user, question->survey->collection, 0);
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: return may_fetch(request, question->fetch);
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: return may_apply(request, question->apply);
+	case BELFRY__CONNECTOR__REQUEST__BODY_CHECK: return may_check(request, question->check);
 	default: return false; /* the watch half is the hub's */
 	}
 }
 
-bool request_ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
+static bool ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
 {
 	if (!may_ask(request, question)) {
 		log_error(LOG_ACTIVESYNC, "user=%s device=%s may not ask that", log_quote(request->user), log_quote(request->device));
@@ -87,6 +95,18 @@ bool request_ask(struct request *request, Belfry__Connector__Request *question, 
 	request->connector_call = connector_ask(request->engine->host.connectors, request->instance, question,
 		connector_came, request);
 	return true;
+}
+
+bool request_ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
+{
+	request->asks_watch = false;
+	return ask(request, question, answered);
+}
+
+bool request_ask_watch(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
+{
+	request->asks_watch = true;
+	return ask(request, question, answered);
 }
 
 const Belfry__Role__Record *request_record(const struct request *request, const char *key)

@@ -81,6 +81,7 @@ struct request {
 	struct connector_call *connector_call;
 	struct hub_call *hub_call;
 	connector_answered *answered;
+	bool asks_watch;               /* LOGIN_NEEDED is for `answered` */
 	hub_committed *committed;
 	void (*read)(struct request *);
 	const char *user_name, *password; /* of the header, until the login is done */
@@ -105,6 +106,9 @@ void request_read(struct request *, char **keys, size_t count, void (*done)(stru
  * request is answered so that the device comes again. data in the callback is the request. A descriptor comes with a
  * fetched item only. false: the principal may not ask that (gateway/service/access.h); it was answered and is gone. */
 bool request_ask(struct request *, Belfry__Connector__Request *, connector_answered *);
+
+/* The same; but LOGIN_NEEDED is the callback's: the watch half may lack credentials that the login does not need. */
+bool request_ask_watch(struct request *, Belfry__Connector__Request *, connector_answered *);
 
 /* A write for request_commit(), packed into the arena. revision: of the record read, 0 when there was none. */
 Belfry__Role__Write *request_write(struct request *, const char *key, const ProtobufCMessage *);

@@ -7,6 +7,7 @@
 
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/engine_state.h"
+#include "gateway/activesync/park.h"
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
@@ -87,7 +88,8 @@ static void release_work(struct request *request)
 
 int sync_prepare(struct request *request, Belfry__Role__Begin *begin)
 {
-	static char folders[] = "folders";
+	static char folders[] = "folders", hierarchy[] = HIERARCHY_RECORD;
+	bool is_new = false;
 	struct sync_work *work = request->work = arena_alloc(request->arena, sizeof *work);
 
 	work->response = HTTP_RESPONSE(200);
@@ -96,17 +98,18 @@ int sync_prepare(struct request *request, Belfry__Role__Begin *begin)
 	if (work->status != 0)
 		return work->limit == 0 ? work->status : 0; /* a bound is told by sync_run() */
 	begin->locks = arena_alloc(request->arena, work->job_count * sizeof *begin->locks);
-	begin->keys = arena_alloc(request->arena, (work->job_count * 2 + 1) * sizeof *begin->keys);
+	begin->keys = arena_alloc(request->arena, (work->job_count * 2 + 2) * sizeof *begin->keys);
 	for (size_t i = 0; i < work->job_count; i++) {
 		char *key = arena_printf(request->arena, "sync/%u", work->jobs[i].id);
 		begin->locks[begin->n_locks++] = key;
 		begin->keys[begin->n_keys++] = key;
 		begin->keys[begin->n_keys++] = arena_printf(request->arena, "position/%u", work->jobs[i].id);
-		if (work->jobs[i].key.number == 0)
-			begin->keys[work->job_count * 2] = folders;
+		is_new = is_new || work->jobs[i].key.number == 0;
 	}
-	if (begin->keys[work->job_count * 2] != NULL)
-		begin->n_keys++;
+	if (is_new)
+		begin->keys[begin->n_keys++] = folders;
+	if (work->wait_s != 0)
+		begin->keys[begin->n_keys++] = hierarchy;
 	return 0;
 }
 

@@ -21,24 +21,36 @@ static void write_collection(struct wbxml_writer *writer, const struct park_plac
 	wbxml_writer_end(writer);
 }
 
+static void write_collections(struct wbxml_writer *writer, const struct park_place *places, size_t count,
+	const uint32_t *changed, size_t changed_count)
+{
+	wbxml_writer_start(writer, AS_AIRSYNC_COLLECTIONS);
+	for (size_t i = 0; i < changed_count; i++)
+		write_collection(writer, &places[changed[i]], true);
+	for (size_t i = 0; changed_count == 0 && i < count; i++)
+		if (places[i].id != HIERARCHY_ID)
+			write_collection(writer, &places[i], false);
+	wbxml_writer_end(writer);
+}
+
 /* Without news all collections are told as they are. An empty answer would be shorter, but after that a device sends an
  * empty request, and has to be asked for a full one. */
 static int write_answer(struct buffer *body, const struct park_place *places, size_t count, const uint32_t *changed,
 	size_t changed_count)
 {
+	bool is_hierarchy = park_is_hierarchy(places, changed, changed_count);
+	int status = is_hierarchy ? SYNC_STATUS_HIERARCHY : SYNC_STATUS_SUCCESS;
 	struct wbxml_writer writer;
 
 	wbxml_writer_begin(&writer, body, &activesync_language);
 	wbxml_writer_start(&writer, AS_AIRSYNC_SYNC);
-	wbxml_writer_start(&writer, AS_AIRSYNC_COLLECTIONS);
-	for (size_t i = 0; i < changed_count; i++)
-		write_collection(&writer, &places[changed[i]], true);
-	for (size_t i = 0; changed_count == 0 && i < count; i++)
-		write_collection(&writer, &places[i], false);
-	wbxml_writer_end(&writer);
+	if (status == SYNC_STATUS_SUCCESS)
+		write_collections(&writer, places, count, changed, changed_count);
+	else
+		wbxml_writer_number_element(&writer, AS_AIRSYNC_STATUS, status);
 	wbxml_writer_end(&writer);
 	wbxml_writer_finish(&writer);
-	return SYNC_STATUS_SUCCESS;
+	return status;
 }
 
 const struct park_kind sync_kind = {.command = "Sync", .has_keys = true, .write = write_answer};
@@ -53,7 +65,7 @@ static bool is_quiet(const struct sync_job *job)
 bool sync_wait(struct request *request)
 {
 	struct sync_work *work = request->work;
-	struct park_folder *folders = arena_alloc(request->arena, work->job_count * sizeof *folders);
+	struct park_folder *folders = arena_alloc(request->arena, (work->job_count + 1) * sizeof *folders);
 
 	if (work->wait_s == 0)
 		return false;
@@ -65,6 +77,7 @@ bool sync_wait(struct request *request)
 		folders[i].name = job->name;
 		folders[i].position = job->position;
 	}
-	parks_hold(request->engine->parks, request, &sync_kind, work->wait_s, folders, work->job_count);
+	parks_hold(request->engine->parks, request, &sync_kind, work->wait_s, folders,
+		park_add_hierarchy(request, folders, work->job_count));
 	return true;
 }

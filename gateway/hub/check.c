@@ -100,7 +100,7 @@ static void check_send(struct hub_instance *instance, struct hub_busy *busy, str
 	user->flags &= (uint8_t)~USER_RECHECK;
 	instance->hub->counters.checks++;
 	hub_note(instance->hub, &(struct hub_event){
-		.kind = EVENT_ASKED, .user = user->name, .number = (uint32_t)list->count, .collection = list->names[0],
+		.kind = EVENT_ASKED, .user = user->name, .number = (uint32_t)list->count, .collection = hub_shown(list->names[0]),
 		.id = busy->news.id, .source = busy->is_recheck ? "recheck" : "",
 	});
 	hub_instance_send(instance, &request, busy->check);
@@ -242,7 +242,8 @@ static void learn_position(struct learning *learning, const Belfry__Connector__C
 	if (differs)
 		park_flag(user, collection, 0, PARK_HINTED);
 	if (learning->is_asked || differs)
-		hub_note_answer(instance, user, differs ? EVENT_DIFFERENT : EVENT_SAME, told->collection, learning->source, NULL);
+		hub_note_answer(instance, user, differs ? EVENT_DIFFERENT : EVENT_SAME, hub_shown(told->collection),
+			learning->source, NULL);
 }
 
 /* The collection cannot be said to be the same any more: those who wait for it have to look. */
@@ -250,7 +251,7 @@ static void learn_gone(struct learning *learning, const Belfry__Connector__Colle
 {
 	park_flag(learning->user, collection, PARK_DIFFERS, PARK_HINTED);
 	learning->differs = true;
-	hub_note_answer(learning->instance, learning->user, EVENT_DIFFERENT, told->collection, learning->source,
+	hub_note_answer(learning->instance, learning->user, EVENT_DIFFERENT, hub_shown(told->collection), learning->source,
 		hub_status_word(told->status));
 }
 
@@ -276,7 +277,7 @@ static void learn_one(struct learning *learning, const Belfry__Connector__Collec
 	default:
 		learning->failed = true;
 		park_flag(user, collection, PARK_ASK, 0);
-		hub_note_answer(learning->instance, user, EVENT_FAILED, told->collection, learning->source,
+		hub_note_answer(learning->instance, user, EVENT_FAILED, hub_shown(told->collection), learning->source,
 			hub_status_word(told->status));
 		break;
 	}

@@ -129,6 +129,14 @@ static inline uint32_t hub_now_s(const struct hub *hub)
 	return (uint32_t)(loop_now_ms(hub->loop) / 1000) + 1; /* 0 stays "never" */
 }
 
+#define HUB_HIERARCHY "" /* a user's hierarchy as a collection: connectors/contract.h */
+
+/* A collection for people. */
+static inline const char *hub_shown(const char *collection)
+{
+	return *collection == '\0' ? "the list of folders" : collection;
+}
+
 void hub_note(struct hub *, const struct hub_event *);
 /* The counters of a source; "other" when there are too many. */
 struct hub_source_counters *hub_source(struct hub *, const char *name);

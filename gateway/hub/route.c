@@ -81,7 +81,7 @@ void hub_route_wake(struct hub_instance *instance, struct park *park, Belfry__Ro
 		.kind = EVENT_WOKEN, .user = notice.user, .device = notice.device, .source = notice.source,
 		.id = notice.change_id, .text = reason_words[reason], .number = hub_now_s(hub) - park->since_s,
 		.collection = count == 0 ? "" :
-			park_name(&instance->table, park->user->cells[park->cells[changed[0]]].collection),
+			hub_shown(park_name(&instance->table, park->user->cells[park->cells[changed[0]]].collection)),
 	});
 	log_trace(LOG_HUB, notice.user, notice.device, "user=%s device=%s woken=%s change=%s source=%s",
 		log_quote(notice.user), log_quote(notice.device), reason_words[reason], log_quote(notice.change_id),
@@ -182,10 +182,12 @@ static bool may_wait(const Belfry__Role__Park *park)
 {
 	struct principal principal = hub_principal(park->principal);
 
-	for (size_t i = 0; i < park->n_watched; i++)
+	for (size_t i = 0; i < park->n_watched; i++) {
+		const char *collection = park->watched[i]->collection;
 		if (!principal_may(&principal, ACTION_WAIT,
-			&(struct object){.user = principal.user, .collection = park->watched[i]->collection}))
+			&(struct object){.user = principal.user, .collection = *collection == '\0' ? NULL : collection}))
 			return false;
+	}
 	return true;
 }
 
@@ -258,13 +260,24 @@ struct parking {
 	size_t unsure_count;
 };
 
+/* Of the hierarchy only the connector says that it differs: a device that looked may have found it as it was, which
+ * changes no record, and so tells nobody that what is known here is old. */
+static enum park_verdict verdict_of(const struct parking *parking, uint32_t watched)
+{
+	const char *collection = parking->collections[watched];
+	enum park_verdict verdict = park_compare(&parking->instance->table, parking->user, collection,
+		&parking->positions[watched]);
+
+	return verdict == PARK_CHANGED && *collection == '\0' ? PARK_UNSURE : verdict;
+}
+
 static void compare(struct parking *parking)
 {
 	for (uint32_t i = 0; i < parking->park->n_watched; i++) {
 		const Belfry__Role__Watched *watched = parking->park->watched[i];
 		parking->collections[i] = watched->collection;
 		parking->positions[i] = position_pack(watched->position);
-		switch (park_compare(&parking->instance->table, parking->user, watched->collection, &parking->positions[i])) {
+		switch (verdict_of(parking, i)) {
 		case PARK_CHANGED: parking->changed[parking->changed_count++] = i; break;
 		case PARK_UNSURE: parking->unsure[parking->unsure_count++] = i; break;
 		case PARK_SAME: break;
@@ -312,7 +325,7 @@ static void answer_at_once(struct parking *parking, Belfry__Role__WakeReason rea
 	hub_note(hub, &(struct hub_event){
 		.kind = EVENT_AT_ONCE, .user = park->principal->user, .device = park->principal->device, .source = news.source,
 		.id = news.id, .number = (uint32_t)parking->changed_count, .text = reason_words[reason],
-		.collection = parking->changed_count == 0 ? "" : parking->collections[parking->changed[0]],
+		.collection = parking->changed_count == 0 ? "" : hub_shown(parking->collections[parking->changed[0]]),
 	});
 	answer(parking, &wake);
 	hub_user_settle(parking->instance, parking->user);
@@ -351,6 +364,17 @@ static void note_parked(struct parking *parking)
 		log_quote(principal->user), log_quote(principal->device), parking->park->n_watched);
 }
 
+/* The list of all folders is dear to a backend: it is not asked for at each Ping when nothing speaks for a change. */
+static bool is_to_ask(const struct parking *parking, size_t watched)
+{
+	if (*parking->collections[watched] != '\0')
+		return true;
+	for (size_t i = 0; i < parking->unsure_count; i++)
+		if (parking->unsure[i] == watched)
+			return true;
+	return false;
+}
+
 /* Each new park is asked about once: what happened since the device's Sync may have been announced by nobody. Where
  * what is known disagrees with the device it is asked at once, as if a hint had come. */
 static void ask_about(struct parking *parking)
@@ -360,7 +384,8 @@ static void ask_about(struct parking *parking)
 	bool is_at_odds = false;
 
 	for (size_t i = 0; i < parking->park->n_watched; i++)
-		park_flag(user, park_name_find(&instance->table, parking->collections[i]), PARK_ASK, PARK_LEFT);
+		park_flag(user, park_name_find(&instance->table, parking->collections[i]),
+			is_to_ask(parking, i) ? PARK_ASK : 0, PARK_LEFT);
 	for (size_t i = 0; i < parking->unsure_count; i++)
 		is_at_odds = is_at_odds || park_known(user, park_name_find(&instance->table,
 			parking->collections[parking->unsure[i]])) != NULL;
@@ -510,6 +535,19 @@ static struct hub_news hint_news(struct hub *hub, const struct hint *hint)
 	return news;
 }
 
+static void hint_name(struct hinted *hinted, const char *name)
+{
+	uint32_t collection = park_name_find(&hinted->instance->table, name);
+
+	if (collection != 0 && park_has(hinted->user, collection))
+		hint_collection(collection, hinted);
+}
+
+static bool is_of_hierarchy(const struct hint *hint)
+{
+	return hint->event == HINT_MAILBOX_CREATE || hint->event == HINT_MAILBOX_DELETE || hint->event == HINT_MAILBOX_RENAME;
+}
+
 static void note_hint(struct hub *hub, const char *user, const struct hint *hint, const struct hub_news *news,
 	enum hub_hint_fate fate)
 {
@@ -536,10 +574,10 @@ static void hint_user(struct hub_instance *instance, struct park_user *user, con
 	if (*hint->mailbox == '\0') {
 		park_each_collection(user, 0, false, hint_collection, &hinted);
 	} else {
-		uint32_t collection = park_name_find(&instance->table, canonical_mailbox(hint->mailbox));
 		hinted.least = router_hint_position(hint);
-		if (collection != 0 && park_has(user, collection))
-			hint_collection(collection, &hinted);
+		hint_name(&hinted, canonical_mailbox(hint->mailbox));
+		if (is_of_hierarchy(hint))
+			hint_name(&hinted, HUB_HIERARCHY);
 	}
 	note_hint(hub, user->name, hint, &busy->news, hinted.is_wanted ? HINT_WANTED : HINT_OF_ANOTHER_COLLECTION);
 	busy->retries = 0;

@@ -380,7 +380,39 @@ class Watching(Common):
         self.assertEqual(box.items, {})
 
 
-class Notify(Watching, Lmtp):
+class Folders:
+    """Another client changes the hierarchy."""
+
+    def assert_rings_for_folders(self, held, added, removed):
+        self.assertEqual(self.phone.ping_wait(held)[0], "7")
+        before = set(self.names())
+        self.phone.folder_sync()
+        self.assertEqual(set(self.names()) - before, set(added))
+        self.assertEqual(before - set(self.names()), set(removed))
+
+    def names(self):
+        return [name for _, name, _ in self.phone.folders.values()]
+
+    def test_folders_that_come_and_go_ring_once_each(self):
+        client = self.dovecot.imap(self.user)
+        self.addCleanup(client.logout)
+        held = self.held_ping()
+        client.create("Work")
+        self.assert_rings_for_folders(held, ["Work"], [])
+        held = self.held_ping()
+        self.assert_held(held, QUIET_S)
+        client.rename("Work", "Play")
+        self.assert_rings_for_folders(held, ["Play"], ["Work"])
+        held = self.held_ping()
+        client.delete("Play")
+        self.assert_rings_for_folders(held, [], ["Play"])
+        held = self.held_ping()
+        self.assert_held(held, QUIET_S)
+        self.deliver("after all")
+        self.assert_rings(held, ["after all"])
+
+
+class Notify(Folders, Watching, Lmtp):
     BELFRY = {"hook": "no"}
 
 
@@ -399,7 +431,7 @@ class IdleSession(Watching, Lmtp):
     HELD_S = 3
 
 
-class Lua(Common, Lmtp):
+class Lua(Folders, Common, Lmtp):
     """Dovecot itself tells, by its push notification driver."""
 
     BELFRY = {"hook": "yes"}

@@ -181,6 +181,7 @@ static int mailbox_rename(struct doing *doing)
 		mailboxes->list[i]->name = mem_printf("%s%s", to, name + length);
 		free(name);
 	}
+	null_hierarchy_changed(doing->store, null_user(doing->store, doing->user));
 	return 0;
 }
 

@@ -20,7 +20,7 @@ struct fake_session {
 	struct fake_imap *fake;
 	struct fake_session *next;
 	struct stream *stream;
-	bool is_in, has_notify;
+	bool is_in, has_notify, has_names;
 	char idle_tag[16], held_tag[16], selected[64];
 	struct fake_box view; /* of the selected mailbox */
 };
@@ -131,6 +131,15 @@ static void status(struct fake_session *session, const char *tag, const char *li
 	say(session, "%s OK done", tag);
 }
 
+static void list(struct fake_session *session, const char *tag)
+{
+	session->fake->lists++;
+	for (int i = 0; i < FAKE_BOXES; i++)
+		if (session->fake->boxes[i].name != NULL)
+			say(session, "* LIST () \"/\" \"%s\"", session->fake->boxes[i].name);
+	say(session, "%s OK done", tag);
+}
+
 /* False: the session is over. */
 static bool line_came(struct fake_session *session, char *line)
 {
@@ -147,6 +156,8 @@ static bool line_came(struct fake_session *session, char *line)
 		login(session, tag, rest + strlen(" PLAIN "));
 	} else if (strcmp(verb, "STATUS") == 0) {
 		status(session, tag, rest);
+	} else if (strcmp(verb, "LIST") == 0) {
+		list(session, tag);
 	} else if (strcmp(verb, "IDLE") == 0) {
 		snprintf(session->idle_tag, sizeof session->idle_tag, "%s", tag);
 		say(session, "+ idling");
@@ -162,6 +173,8 @@ static bool line_came(struct fake_session *session, char *line)
 			session->view = *box;
 		if (strcmp(verb, "NOTIFY") == 0)
 			session->has_notify = strncmp(rest, " SET", 4) == 0;
+		if (strcmp(verb, "NOTIFY") == 0)
+			session->has_names = strstr(rest, "(personal (MailboxName))") != NULL;
 		say(session, "%s OK done", tag);
 	}
 	return true;
@@ -232,6 +245,20 @@ void fake_imap_stop(struct fake_imap *fake)
 {
 	fake_imap_drop(fake);
 	listener_close(&fake->listener);
+}
+
+void fake_imap_create(struct fake_imap *fake, const char *name)
+{
+	int at = 0;
+
+	while (fake->boxes[at].name != NULL)
+		at++;
+	assert_true(at < FAKE_BOXES);
+	fake->boxes[at] = (struct fake_box){.name = name, .next = 1, .modseq = 2};
+	for (struct fake_session *session = fake->sessions; session != NULL; session = session->next)
+		if (session->idle_tag[0] != '\0' && session->has_names)
+			say(session, "* LIST () \"/\" \"%s\"", name);
+	loop_settle(fake->loop);
 }
 
 void fake_imap_deliver(struct fake_imap *fake, const char *name)

@@ -27,7 +27,7 @@ struct fake_imap {
 	/* The test's to look at. */
 	unsigned connections, connected; /* ever; now */
 	unsigned logging_in, most_logging_in; /* connected and not logged in: now, and at the most */
-	unsigned logins, statuses, logouts;
+	unsigned logins, statuses, lists, logouts;
 	const char *last_user;        /* who logged in last, as authorization identity if there was one */
 	/* its own */
 	struct loop *loop;
@@ -43,6 +43,8 @@ void fake_imap_stop(struct fake_imap *);
 void fake_imap_deliver(struct fake_imap *, const char *box);
 /* Answers the wrong passwords that are held now. */
 void fake_imap_refuse(struct fake_imap *);
+/* A new mailbox; announced to whoever asked NOTIFY for names. */
+void fake_imap_create(struct fake_imap *, const char *box);
 /* Breaks all connections. */
 void fake_imap_drop(struct fake_imap *);
 /* Connections that rest in IDLE. */

@@ -64,6 +64,55 @@ static void notify_tells_of_every_collection_by_one_session(void **state)
 	fixture_stop(&fixture);
 }
 
+static const char *const with_hierarchy[] = {"INBOX", "", NULL};
+
+static uint64_t hierarchy_token_of(const Belfry__Connector__Positions *positions, size_t at)
+{
+	assert_string_equal(positions->positions[at]->collection, "");
+	assert_int_equal(positions->positions[at]->status, STATUS(OK));
+	assert_int_not_equal(positions->positions[at]->position->token, 0);
+	return positions->positions[at]->position->token;
+}
+
+static void notify_tells_of_the_hierarchy(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	watching(&fixture, "", NULL, with_hierarchy);
+	uint64_t before = hierarchy_token_of(last_told(&fixture), 1);
+	fake_imap_create(&fixture.backend, "Work");
+	assert_int_equal(told(&fixture), 2);
+	assert_string_equal(last_told(&fixture)->source, "notify");
+	assert_int_equal(last_told(&fixture)->n_positions, 1);
+	assert_true(hierarchy_token_of(last_told(&fixture), 0) != before);
+	unsigned lists = fixture.backend.lists;
+	fake_imap_deliver(&fixture.backend, "INBOX");
+	assert_int_equal(told(&fixture), 3);
+	loop_advance(fixture.loop, 3600 * 1000);
+	assert_int_equal(fixture.backend.lists, lists);
+	fixture_stop(&fixture);
+}
+
+static void without_notify_the_hierarchy_is_looked_at_by_checks_only(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	watching(&fixture, "poll_s=30\n", with_idle, with_hierarchy);
+	uint64_t before = hierarchy_token_of(last_told(&fixture), 1);
+	unsigned lists = fixture.backend.lists;
+	fake_imap_deliver(&fixture.backend, "INBOX");
+	assert_string_equal(last_told(&fixture)->source, "idle");
+	fake_imap_create(&fixture.backend, "Work");
+	loop_advance(fixture.loop, 3600 * 1000);
+	assert_int_equal(fixture.backend.lists, lists);
+	const Belfry__Connector__Response *answer =
+		asker_answer(&fixture.hub, asker_check(&fixture.hub, alice, with_hierarchy), 0);
+	assert_true(hierarchy_token_of(answer->positions, 1) != before);
+	fixture_stop(&fixture);
+}
+
 static void idle_tells_of_one_and_the_others_are_polled_ever_more_rarely(void **state)
 {
 	struct fixture fixture;
@@ -400,7 +449,7 @@ static void a_master_watches_with_nobodys_password(void **state)
 
 static void names_that_no_mailbox_can_have_are_not_found(void **state)
 {
-	static const char *const odd[] = {"", "IN\r\nBOX", "\xff", "INBOX", NULL};
+	static const char *const odd[] = {"\x01", "IN\r\nBOX", "\xff", "INBOX", NULL};
 	struct fixture fixture;
 
 	(void)state;
@@ -418,6 +467,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(notify_tells_of_every_collection_by_one_session),
+		cmocka_unit_test(notify_tells_of_the_hierarchy),
+		cmocka_unit_test(without_notify_the_hierarchy_is_looked_at_by_checks_only),
 		cmocka_unit_test(idle_tells_of_one_and_the_others_are_polled_ever_more_rarely),
 		cmocka_unit_test(a_server_that_announces_nothing_is_polled),
 		cmocka_unit_test(without_modseq_a_flag_is_news_too),

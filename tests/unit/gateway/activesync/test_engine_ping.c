@@ -14,15 +14,22 @@
 #define PING "Ping{HeartbeatInterval=600 Folders{Folder{Id=1 Class=Email} Folder{Id=2 Class=Email}}}"
 
 /* Two folders, synchronised to their end: INBOX is 1, Work is 2. */
-static void begin(struct try_engine *try)
+static void begin_with(struct try_engine *try, uint64_t hierarchy, Belfry__Connector__Status check)
 {
 	try_begin(try, NULL);
+	try->hierarchy = hierarchy;
+	try->refuse[BELFRY__CONNECTOR__REQUEST__BODY_CHECK] = check;
 	try_mailbox(try, "INBOX", BELFRY__CONNECTOR__ROLE__INBOX);
 	try_mailbox(try, "Work1", BELFRY__CONNECTOR__ROLE__NONE);
 	try_deliver(try, &try->mailboxes[0], 0);
 	try_folders(try);
 	try_sync_all(try, 1);
 	try_sync_all(try, 2);
+}
+
+static void begin(struct try_engine *try)
+{
+	begin_with(try, 0, BELFRY__CONNECTOR__STATUS__OK);
 }
 
 static unsigned ping(struct try_engine *try, const char *body)
@@ -49,6 +56,35 @@ static void a_ping_is_held_with_what_the_device_has(void **state)
 	assert_false(try.park.again);
 	try_end(&try);
 	assert_int_equal(try.unparks, 1);
+}
+
+static void a_ping_waits_for_the_hierarchy_too(void **state)
+{
+	static const uint32_t changed[] = {0, 2};
+	struct try_engine try;
+
+	(void)state;
+	begin_with(&try, 77, BELFRY__CONNECTOR__STATUS__OK);
+	assert_int_equal(ping(&try, PING), 0);
+	assert_int_equal(try.park.watched_count, 3);
+	assert_string_equal(try.park.names[2], "");
+	assert_int_equal(try.park.positions[2].token, 77);
+	try_wake(&try, BELFRY__ROLE__WAKE_REASON__CHANGED, changed, 2);
+	assert_int_equal(try_settle(&try), 200);
+	assert_string_equal(buffer_string(&try.xml), "<Ping xmlns=\"Ping\"><Status>7</Status></Ping>");
+	try_end(&try);
+}
+
+/* The login is good, the watch half has no way in: the device is served. */
+static void a_hierarchy_that_cannot_be_watched_is_synchronised_all_the_same(void **state)
+{
+	struct try_engine try;
+
+	(void)state;
+	begin_with(&try, 77, BELFRY__CONNECTOR__STATUS__LOGIN_NEEDED);
+	assert_int_equal(ping(&try, PING), 0);
+	assert_int_equal(try.park.watched_count, 2);
+	try_end(&try);
 }
 
 static void the_heartbeats_end_says_nothing_new(void **state)
@@ -385,6 +421,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_ping_is_held_with_what_the_device_has),
+		cmocka_unit_test(a_ping_waits_for_the_hierarchy_too),
+		cmocka_unit_test(a_hierarchy_that_cannot_be_watched_is_synchronised_all_the_same),
 		cmocka_unit_test(the_heartbeats_end_says_nothing_new),
 		cmocka_unit_test(a_wake_tells_the_folders_that_changed),
 		cmocka_unit_test(an_outcome_tells_how_long_it_took),

@@ -291,7 +291,7 @@ static bool go_through(const struct scenario *scenario, enum try_trouble trouble
 		return true;
 	}
 	if (has_come)
-		try_advance(&try, 200 * 1000); /* all time limits, and the links are back */
+		try_advance(&try, 300 * 1000); /* all time limits, and the links are back */
 	if (trouble != TROUBLE_PHONE_HANGS_UP && !is_answered(&try, scenario))
 		fail_msg("%s, message %u of %s: HTTP %u, %s", trouble_names[trouble], at, scenario->name, try.status,
 			buffer_string(&try.xml));

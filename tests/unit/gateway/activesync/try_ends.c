@@ -299,6 +299,28 @@ static void list(struct answer *answer)
 	respond(answer, -1);
 }
 
+/* Only the hierarchy's position is asked for here. */
+static void check(struct answer *answer, const Belfry__Connector__Check *asked)
+{
+	Belfry__Connector__Positions positions = BELFRY__CONNECTOR__POSITIONS__INIT;
+	Belfry__Connector__CollectionPosition one = BELFRY__CONNECTOR__COLLECTION_POSITION__INIT, *all[] = {&one};
+	Belfry__Role__Position position = BELFRY__ROLE__POSITION__INIT;
+
+	assert_int_equal(asked->n_collections, 1);
+	assert_string_equal(asked->collections[0], "");
+	assert_string_equal(asked->user, "alice@example.org");
+	one.collection = asked->collections[0];
+	one.status = answer->try->hierarchy == 0 ? BELFRY__CONNECTOR__STATUS__NOT_FOUND : BELFRY__CONNECTOR__STATUS__OK;
+	position.validity = position.next = 1;
+	position.token = answer->try->hierarchy;
+	one.position = answer->try->hierarchy == 0 ? NULL : &position;
+	positions.positions = all;
+	positions.n_positions = 1;
+	answer->message.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_POSITIONS;
+	answer->message.positions = &positions;
+	respond(answer, -1);
+}
+
 /* The mailbox, or NULL when it has been answered that there is none. */
 static struct try_mailbox *open_mailbox(struct answer *answer, const char *name, uint64_t validity)
 {
@@ -480,6 +502,7 @@ static void serve(struct answer *answer, const Belfry__Connector__Request *reque
 	}
 	switch (request->body_case) {
 	case BELFRY__CONNECTOR__REQUEST__BODY_LIST: list(answer); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_CHECK: check(answer, request->check); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY: survey(answer, request->survey); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: fetch(answer, request->fetch); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(answer, request->apply); break;

@@ -78,6 +78,7 @@ struct try_engine {
 	struct listener *connector_listener;
 	struct link *connector;
 	bool connector_is_silent;        /* but for logins */
+	uint64_t hierarchy;              /* where it stands; 0: the connector cannot say */
 	/* By the request's body case: the status that it is answered with instead; OK: as it is. */
 	Belfry__Connector__Status refuse[16];
 	Belfry__Connector__Status refuse_operation; /* each of an Apply, but for items that are gone; OK: none */

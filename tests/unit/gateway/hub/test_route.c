@@ -350,11 +350,13 @@ static void a_park_that_no_front_takes_back_expires_a_minute_after_its_deadline(
 
 static void a_front_that_parks_nonsense_is_cut_off(void **state)
 {
+	static char endless[PARK_NAME_MAX + 2];
 	static const struct { const char *kind, *instance, *collection; uint32_t slot; } cases[] = {
-		{"pigeon", "main", INBOX, 0}, {"ping", "attic", INBOX, 0}, {"ping", "main", "", 0}, {"ping", "main", INBOX, 1u << 31},
+		{"pigeon", "main", INBOX, 0}, {"ping", "attic", INBOX, 0}, {"ping", "main", endless, 0}, {"ping", "main", INBOX, 1u << 31},
 	};
 
 	(void)state;
+	memset(endless, 'x', sizeof endless - 1);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		Belfry__Role__ToHub message = BELFRY__ROLE__TO_HUB__INIT;
 		Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
@@ -376,6 +378,60 @@ static void a_front_that_parks_nonsense_is_cut_off(void **state)
 		assert_true(front.is_lost);
 		assert_true(try_warning(&try, "sent a Park with"));
 	}
+}
+
+/* --- the hierarchy ------------------------------------------------------------------------------------------------------- */
+
+static void a_hint_of_a_mailbox_makes_the_hub_look_at_the_hierarchy(void **state)
+{
+	static const enum hint_event events[] = {HINT_MAILBOX_CREATE, HINT_MAILBOX_DELETE, HINT_MAILBOX_RENAME};
+
+	(void)state;
+	for (uint64_t i = 0; i < sizeof events / sizeof *events; i++) {
+		try_stand_at(&try, ALICE, HUB_HIERARCHY, 1, 1, 100 + i);
+		assert_false(try_park_at(&try, &front, ALICE, "D1", 0, 1, HUB_HIERARCHY, 1, 1, 100 + i));
+		loop_advance(try.loop, 1000);
+		try_hint(&try, ALICE, "Work", events[i], 0, 0);
+		assert_null(try_woken(&front, 0)); /* a hint alone never pushes */
+		loop_advance(try.loop, 10000);
+		assert_null(try_woken(&front, 0));
+		try_stand_at(&try, ALICE, HUB_HIERARCHY, 1, 1, 101 + i);
+		try_hint(&try, ALICE, "Work", HINT_MESSAGE_NEW, 0, 0);
+		assert_null(try_woken(&front, 0)); /* nothing of the hierarchy */
+		try_hint(&try, ALICE, "Work", events[i], 0, 0);
+		assert_non_null(try_woken(&front, 0));
+	}
+}
+
+static void a_device_that_has_the_hierarchy_is_neither_rung_nor_asked_about_again(void **state)
+{
+	(void)state;
+	try_stand_at(&try, ALICE, HUB_HIERARCHY, 1, 1, 100);
+	assert_false(try_park_at(&try, &front, ALICE, "D1", 0, 1, HUB_HIERARCHY, 1, 1, 100));
+	loop_advance(try.loop, 1000);
+	unsigned checks = try.connector.checks;
+	assert_int_equal(checks, 1);
+	for (uint32_t i = 2; i < 10; i++) {
+		try_unpark(&try, &front, 0, i - 1);
+		assert_false(try_park_at(&try, &front, ALICE, "D1", 0, i, HUB_HIERARCHY, 1, 1, 100));
+		loop_advance(try.loop, 1000);
+	}
+	assert_int_equal(try.connector.checks, checks);
+}
+
+/* What the hub has learned may be old without anybody's saying so: the connector decides. */
+static void of_the_hierarchy_only_the_connector_says_that_it_differs(void **state)
+{
+	(void)state;
+	try_stand_at(&try, ALICE, HUB_HIERARCHY, 1, 1, 101);
+	assert_false(try_park_at(&try, &front, ALICE, "D1", 0, 1, HUB_HIERARCHY, 1, 1, 100));
+	loop_advance(try.loop, 1000);
+	assert_non_null(try_woken(&front, 0));
+	try_stand_at(&try, ALICE, HUB_HIERARCHY, 1, 1, 100);
+	assert_false(try_park_at(&try, &front, ALICE, "D1", 0, 2, HUB_HIERARCHY, 1, 1, 100));
+	loop_advance(try.loop, 1000);
+	assert_null(try_woken(&front, 0));
+	assert_int_equal(counted().parked, 1);
 }
 
 /* --- what a device did itself ----------------------------------------------------------------------------------------- */
@@ -603,6 +659,9 @@ int main(void)
 		CASE(parks_of_a_dead_front_go),
 		CASE(a_park_that_no_front_takes_back_expires_a_minute_after_its_deadline),
 		CASE(a_front_that_parks_nonsense_is_cut_off),
+		CASE(a_hint_of_a_mailbox_makes_the_hub_look_at_the_hierarchy),
+		CASE(a_device_that_has_the_hierarchy_is_neither_rung_nor_asked_about_again),
+		CASE(of_the_hierarchy_only_the_connector_says_that_it_differs),
 		CASE(a_devices_own_change_does_not_wake_it),
 		CASE(an_older_known_position_does_not_wake_a_device_that_is_ahead),
 		CASE(an_answer_from_before_the_devices_own_change_is_asked_again),
