@@ -13,7 +13,7 @@ static void unsupported(struct request *request)
 		request_answer_http(request, 501, "this command is not served here");
 }
 
-#define SERVED_NAMES "Sync,FolderSync,Ping,Provision"
+#define SERVED_NAMES "Sync,FolderSync,Ping,Provision,Settings"
 
 #define UNSUPPORTED(name, page, tag) \
 	{name, AS_##page##_##tag, AS_##page##_STATUS, .run = unsupported}
@@ -25,6 +25,9 @@ static const struct command commands[] = {
 		.run = ping_run, .retry_status = 8},
 	{"Provision", AS_PROVISION_PROVISION, AS_PROVISION_STATUS, .prepare = provision_prepare, .run = provision_run,
 		.retry_status = 3},
+	/* Without a policy, too: a device of 14.0 says what it is before it asks for one. */
+	{"Settings", AS_SETTINGS_SETTINGS, AS_SETTINGS_STATUS, .prepare = settings_prepare, .run = settings_run,
+		.retry_status = 4},
 	{"Sync", AS_AIRSYNC_SYNC, AS_AIRSYNC_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = sync_prepare,
 		.run = sync_run, .retry_status = 16},
 	UNSUPPORTED("Find", FIND, FIND),
@@ -37,7 +40,6 @@ static const struct command commands[] = {
 	UNSUPPORTED("ResolveRecipients", RESOLVERECIPIENTS, RESOLVERECIPIENTS),
 	UNSUPPORTED("Search", SEARCH, SEARCH),
 	UNSUPPORTED("SendMail", COMPOSEMAIL, SENDMAIL),
-	UNSUPPORTED("Settings", SETTINGS, SETTINGS),
 	UNSUPPORTED("SmartForward", COMPOSEMAIL, SMARTFORWARD),
 	UNSUPPORTED("SmartReply", COMPOSEMAIL, SMARTREPLY),
 	UNSUPPORTED("ValidateCert", VALIDATECERT, VALIDATECERT),

@@ -17,6 +17,8 @@ int ping_prepare(struct request *, Belfry__Role__Begin *);
 void ping_run(struct request *);
 int provision_prepare(struct request *, Belfry__Role__Begin *);
 void provision_run(struct request *);
+int settings_prepare(struct request *, Belfry__Role__Begin *);
+void settings_run(struct request *);
 int sync_prepare(struct request *, Belfry__Role__Begin *);
 void sync_run(struct request *);
 

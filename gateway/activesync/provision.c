@@ -8,6 +8,7 @@
 #include <openssl/rand.h>
 
 #include "gateway/activesync/command.h"
+#include "gateway/activesync/device_information.h"
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/policy.h"
 
@@ -121,7 +122,8 @@ static int read_request(struct request *request, struct provision *work)
 	const struct wbxml_node *policy = wbxml_node_child(policies, AS_PROVISION_POLICY);
 	uint32_t status = 0, key = 0;
 
-	work->tells_device = wbxml_node_child(request->root, AS_SETTINGS_DEVICEINFORMATION) != NULL;
+	work->tells_device = device_information_take(request,
+		wbxml_node_child(request->root, AS_SETTINGS_DEVICEINFORMATION));
 	work->type = wbxml_node_text(policy, AS_PROVISION_POLICYTYPE);
 	if (work->type == NULL || wbxml_node_count(policies, AS_PROVISION_POLICY) != 1)
 		return STATUS_PROTOCOL_ERROR;

@@ -43,6 +43,18 @@ static bool is_waiting(struct hub *hub, const char *name, const char *device)
 	return park != NULL;
 }
 
+/* What it says of itself. */
+static void device_says(const Belfry__Role__DeviceRecord *record, struct buffer *answer)
+{
+	const char *const said[] = {record == NULL ? "" : record->model, record == NULL ? "" : record->friendly_name,
+		record == NULL ? "" : record->os, record == NULL ? "" : record->phone_number,
+		record == NULL ? "" : *record->agent != '\0' ? record->agent : record->user_agent};
+
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+		buffer_printf(answer, "\t%s", *said[i] == '\0' ? "-" : log_escape(said[i]));
+	buffer_append_byte(answer, '\n');
+}
+
 static void device_row(struct hub *hub, const struct store_entry *entry, struct buffer *answer)
 {
 	Belfry__Role__DeviceRecord *record = belfry__role__device_record__unpack(NULL, entry->record.length,
@@ -53,10 +65,10 @@ static void device_row(struct hub *hub, const struct store_entry *entry, struct 
 
 	if (first_s != 0)
 		strftime(first, sizeof first, "%Y-%m-%d", localtime_r(&first_s, &tm));
-	buffer_printf(answer, "row\t%s\t%s\t%s\t%s\t%s\t%s\n", log_escape(entry->principal.device),
+	buffer_printf(answer, "row\t%s\t%s\t%s\t%s\t%s", log_escape(entry->principal.device),
 		record == NULL ? "-" : log_escape(record->type), record == NULL ? "-" : log_escape(record->protocol), first,
-		is_waiting(hub, entry->principal.user, entry->principal.device) ? "yes" : "no",
-		record == NULL ? "-" : log_escape(record->agent));
+		is_waiting(hub, entry->principal.user, entry->principal.device) ? "yes" : "no");
+	device_says(record, answer);
 	if (record != NULL)
 		belfry__role__device_record__free_unpacked(record, NULL);
 }
@@ -71,7 +83,7 @@ static void listed(enum store_status status, const struct store_entry *entries, 
 		answer_error(visitor, status_words(status));
 		return;
 	}
-	buffer_append_string(&answer, "ok\ntable\tdevices\tdevice\ttype\tprotocol\tsince\twaits\tagent\n");
+	buffer_append_string(&answer, "ok\ntable\tdevices\tdevice\ttype\tprotocol\tsince\twaits\tmodel\tname\tos\tphone\tagent\n");
 	for (size_t i = 0; i < count; i++)
 		device_row(hub_visitor_hub(visitor), &entries[i], &answer);
 	if (more)

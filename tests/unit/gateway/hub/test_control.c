@@ -280,6 +280,8 @@ static void devices_are_listed_and_forgotten(void **state)
 	(void)state;
 	record.type = (char *)(uintptr_t)"SmartPhone";
 	record.agent = (char *)(uintptr_t)"Bell/1.0";
+	record.model = (char *)(uintptr_t)"Pixel";
+	record.friendly_name = (char *)(uintptr_t)"Alice's phone";
 	record.protocol = (char *)(uintptr_t)"14.1";
 	record.first_seen_s = 1700000000;
 	size_t length = belfry__role__device_record__pack(&record, packed);
@@ -288,8 +290,8 @@ static void devices_are_listed_and_forgotten(void **state)
 	put(ALICE, "D2", "device", "\xff", 1); /* unreadable: still there, and to be removed */
 	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
 	answer = ask("devices\talice\n");
-	assert_has(answer, "row\tD1\tSmartPhone\t14.1\t2023-11-14\tyes\tBell/1.0\n");
-	assert_has(answer, "row\tD2\t-\t-\t-\tno\t-\n");
+	assert_has(answer, "row\tD1\tSmartPhone\t14.1\t2023-11-14\tyes\tPixel\tAlice's phone\t-\t-\tBell/1.0\n");
+	assert_has(answer, "row\tD2\t-\t-\t-\tno\t-\t-\t-\t-\t-\n");
 	assert_has(ask("forget\talice\tD1\n"), "ok\nnote\tall that was kept of it is gone (2 records)");
 	assert_non_null(try_woken(&front, 0));
 	answer = ask("devices\talice\n");
