@@ -126,7 +126,11 @@ void request_answer_status(struct request *request, int status)
 {
 	request->result = arena_printf(request->arena, "status=%d", status);
 	request_begin_answer(request);
+	if (request->command->within != 0)
+		wbxml_writer_start(&request->writer, request->command->within);
 	wbxml_writer_number_element(&request->writer, request->command->status, status);
+	if (request->command->within != 0)
+		wbxml_writer_end(&request->writer);
 	request_answer(request);
 }
 

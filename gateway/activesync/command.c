@@ -43,8 +43,9 @@ static const struct command commands[] = {
 	UNSUPPORTED("SmartForward", COMPOSEMAIL, SMARTFORWARD),
 	UNSUPPORTED("SmartReply", COMPOSEMAIL, SMARTREPLY),
 	UNSUPPORTED("ValidateCert", VALIDATECERT, VALIDATECERT),
-	/* No status below the root in these, or no document at all. */
-	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, 0, .run = unsupported},
+	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, AS_MEETINGRESPONSE_STATUS, AS_MEETINGRESPONSE_RESULT,
+		.run = unsupported},
+	/* No document at all: an attachment, or an HTTP status. */
 	{"GetAttachment", 0, 0, .run = unsupported},
 };
 

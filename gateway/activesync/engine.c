@@ -8,8 +8,10 @@
 #include "gateway/activesync/request.h"
 #include "lib/core/mem.h"
 
-/* Requests of this slice are small; a Sync with a few hundred changes stays under 100 kB. */
-enum { BODY_MAX = 1024 * 1024 };
+enum {
+	BODY_MAX = 1024 * 1024,       /* requests are small; a Sync with a few hundred changes stays under 100 kB */
+	DISCARD_MAX = 64 * 1024 * 1024 /* of what is not kept: a mail that cannot be sent from here, which is to be told so */
+};
 
 static void *create(const struct engine_host *host, struct error *error_r)
 {
@@ -26,8 +28,13 @@ static void *create(const struct engine_host *host, struct error *error_r)
 /* A stranger is asked who it is before its body is read. */
 static void header(void *instance, struct http_exchange *exchange)
 {
-	if (http_exchange_header(exchange, "Authorization") == NULL)
+	if (http_exchange_header(exchange, "Authorization") == NULL) {
 		request_start(instance, exchange);
+		return;
+	}
+	exchange->discards_body = !request_needs_body(exchange);
+	if (exchange->discards_body)
+		exchange->body_max = DISCARD_MAX;
 }
 
 static void request(void *instance, struct http_exchange *exchange)

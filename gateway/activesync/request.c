@@ -427,6 +427,16 @@ static unsigned understand(struct request *request, const char **text_r, struct 
 	return 0;
 }
 
+bool request_needs_body(const struct http_exchange *exchange)
+{
+	struct query query;
+	struct error error;
+
+	query_parse(&query, exchange->arena, exchange->query, &error);
+	const struct command *command = command_find(query.command);
+	return command == NULL || command->prepare != NULL;
+}
+
 void request_start(struct activesync *engine, struct http_exchange *exchange)
 {
 	struct request *request = arena_alloc(exchange->arena, sizeof *request);

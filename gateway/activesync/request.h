@@ -40,6 +40,7 @@ struct command {
 	const char *name;
 	uint16_t root;             /* of request and answer */
 	uint16_t status;           /* tag of the status right below the root; 0: an answer has none */
+	uint16_t within;           /* … below this, rather, which is right below the root; 0: it is not */
 	bool needs_policy;         /* refused to a device that has not accepted the policy */
 	bool may_be_empty;         /* a request without a body means something */
 	/* Names what to read and lock. Non-zero: refuse with this status of the command. NULL: a command that is not
@@ -86,6 +87,9 @@ struct request {
 	void (*read)(struct request *);
 	const char *user_name, *password; /* of the header, until the login is done */
 };
+
+/* False: the body means nothing to the command, which is not served, and need not be kept. By the header alone. */
+bool request_needs_body(const struct http_exchange *);
 
 /* Takes an exchange from the front: answers it in the end, whatever happens. */
 void request_start(struct activesync *, struct http_exchange *);

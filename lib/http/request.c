@@ -113,18 +113,21 @@ static int headers_complete(llhttp_t *parser)
 /* What was announced is refused before it is read. */
 static int chunk_header(llhttp_t *parser)
 {
-	const struct http_exchange *exchange = &((struct http_request *)parser->data)->exchange;
+	const struct http_request *request = parser->data;
 
-	return parser->content_length > exchange->body_max - exchange->body.length ? HPE_USER : 0;
+	return parser->content_length > request->exchange.body_max - request->body_bytes ? HPE_USER : 0;
 }
 
 static int body_part(llhttp_t *parser, const char *at, size_t length)
 {
-	struct http_exchange *exchange = &((struct http_request *)parser->data)->exchange;
+	struct http_request *request = parser->data;
+	struct http_exchange *exchange = &request->exchange;
 
-	if (length > exchange->body_max - exchange->body.length)
+	if (length > exchange->body_max - request->body_bytes)
 		return HPE_USER;
-	buffer_append(&exchange->body, at, length);
+	request->body_bytes += length;
+	if (!exchange->discards_body)
+		buffer_append(&exchange->body, at, length);
 	return 0;
 }
 
@@ -312,7 +315,7 @@ void http_request_free(struct http_request **owner)
  * somebody sends a byte a chunk, or extensions without end. */
 static bool framing_is_absurd(const struct http_request *request)
 {
-	return request->raw_bytes - request->exchange.body.length > HTTP_HEADER_MAX + request->exchange.body.length;
+	return request->raw_bytes - request->body_bytes > HTTP_HEADER_MAX + request->body_bytes;
 }
 
 int http_request_body(struct http_request *request, const char *bytes, size_t length, size_t *used_r,

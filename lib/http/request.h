@@ -30,7 +30,8 @@ struct http_request {
 	struct http_exchange exchange;
 	struct http_connection *connection; /* NULL: the phone is gone */
 	llhttp_t parser;
-	size_t raw_bytes;        /* of the body with its chunk headers */
+	size_t raw_bytes;        /* of the body with its chunk headers … */
+	size_t body_bytes;       /* … and without, kept or not */
 	size_t window_bytes;     /* raw_bytes when the rate was looked at last */
 	size_t counted_bytes;    /* what the server's sum holds of us */
 	bool keep_alive;

@@ -67,6 +67,7 @@ struct http_exchange {
 	const struct http_header *headers;
 	size_t header_count;
 	size_t body_max;                   /* header() sets it; 0 at first: no body is welcome */
+	bool discards_body;                /* header() sets it: body is thrown away as it comes, and stays empty */
 	struct buffer body;                /* complete when request() is called; the callee may take its content away */
 	void *route;                       /* header() may leave here what it found, for request() */
 

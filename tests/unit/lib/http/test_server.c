@@ -67,6 +67,7 @@ static void header(struct http_exchange *exchange, void *data)
 {
 	(void)data;
 	exchange->body_max = BODY_MAX;
+	exchange->discards_body = strcmp(exchange->path, "/discard") == 0;
 	if (strcmp(exchange->path, "/nowhere") == 0)
 		http_respond_text(exchange, 404, "no such place");
 	else if (strcmp(exchange->path, "/abandoned") == 0)
@@ -329,6 +330,23 @@ static void a_phone_that_expects_is_told_to_continue(void **state)
 	say(&world, "bells");
 	assert_told(&world, "200");
 	say(&world, "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5000\r\n\r\n");
+	assert_told(&world, "413");
+	world_end(&world);
+}
+
+static void a_body_that_is_not_wanted_is_read_and_not_kept(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 10);
+	say(&world, "POST /discard HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nbells");
+	assert_told(&world, "200");
+	assert_string_equal(world.body, "");
+	say(&world, "POST /discard HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbells\r\n0\r\n\r\n");
+	assert_told(&world, "200");
+	assert_string_equal(world.body, "");
+	say(&world, "POST /discard HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n");
 	assert_told(&world, "413");
 	world_end(&world);
 }
@@ -981,6 +999,7 @@ int main(void)
 		cmocka_unit_test(every_split_of_a_request_gives_the_same),
 		cmocka_unit_test(pipelined_requests_wait_for_their_turn),
 		cmocka_unit_test(a_phone_that_expects_is_told_to_continue),
+		cmocka_unit_test(a_body_that_is_not_wanted_is_read_and_not_kept),
 		cmocka_unit_test(connections_end_when_somebody_wants_it),
 		cmocka_unit_test(an_answer_in_pieces_waits_for_a_slow_phone),
 		cmocka_unit_test(a_phone_that_takes_nothing_is_given_up),
