@@ -84,9 +84,30 @@ static void write_bad_item(struct request *request)
 	mail_write(request, NULL, &item, "", -1);
 }
 
+/* What is new in a mail against its conversation (MS-ASCON) is not worked out here: a device that asks for it is told to
+ * take the whole body, which stands beside: "the message part is too large" (MS-ASAIRS 2.2.2.37). */
+static void write_body_part(struct request *request)
+{
+	const Belfry__Activesync__Options *options = job_of(request)->state.record->options;
+	enum { PART_TOO_LARGE = 176 };
+
+	if (request->version < 141 || options->body_part == 0)
+		return;
+	wbxml_writer_start(&request->writer, AS_AIRSYNCBASE_BODYPART);
+	wbxml_writer_number_element(&request->writer, AS_AIRSYNCBASE_STATUS, PART_TOO_LARGE);
+	wbxml_writer_number_element(&request->writer, AS_AIRSYNCBASE_TYPE, options->body_part);
+	wbxml_writer_number_element(&request->writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, 0);
+	wbxml_writer_end(&request->writer);
+}
+
+static void write_mail(struct request *request, const Belfry__Connector__Item *item, const char *server_id, int fd)
+{
+	mail_write(request, &((struct sync_work *)request->work)->response, item, server_id, fd);
+	write_body_part(request);
+}
+
 static void write_add(struct request *request, const Belfry__Connector__Item *item, int fd)
 {
-	struct sync_work *work = request->work;
 	struct sync_job *job = job_of(request);
 	char server_id[64];
 
@@ -101,7 +122,7 @@ static void write_add(struct request *request, const Belfry__Connector__Item *it
 	wbxml_writer_start(&request->writer, AS_AIRSYNC_APPLICATIONDATA);
 	bool is_good = item->status == BELFRY__CONNECTOR__STATUS__OK && item->mail != NULL;
 	if (is_good)
-		mail_write(request, &work->response, item, server_id, fd);
+		write_mail(request, item, server_id, fd);
 	else
 		write_bad_item(request);
 	wbxml_writer_end(&request->writer);
@@ -115,7 +136,6 @@ static void write_add(struct request *request, const Belfry__Connector__Item *it
 /* What the device asked for by Fetch (MS-ASCMD 2.2.3.67.2): part of Responses, in full. */
 static void write_fetched(struct request *request, const Belfry__Connector__Item *item, int fd)
 {
-	struct sync_work *work = request->work;
 	bool is_good = item->status == BELFRY__CONNECTOR__STATUS__OK && item->mail != NULL;
 	char server_id[64];
 
@@ -126,7 +146,7 @@ static void write_fetched(struct request *request, const Belfry__Connector__Item
 		: item->status == BELFRY__CONNECTOR__STATUS__NOT_FOUND ? SYNC_STATUS_NOT_FOUND : SYNC_STATUS_CONVERSION);
 	if (is_good) {
 		wbxml_writer_start(&request->writer, AS_AIRSYNC_APPLICATIONDATA);
-		mail_write(request, &work->response, item, server_id, fd);
+		write_mail(request, item, server_id, fd);
 		wbxml_writer_end(&request->writer);
 	}
 	wbxml_writer_end(&request->writer);

@@ -84,6 +84,10 @@ static int read_options(struct request *request, Belfry__Activesync__Options *op
 		return SYNC_STATUS_PROTOCOL_ERROR;
 	if (options->filter > FILTER_MAX) /* 8: incomplete tasks, nothing for mail */
 		options->filter = 0;
+	const struct wbxml_node *part = wbxml_node_child(node, AS_AIRSYNCBASE_BODYPARTPREFERENCE);
+	if (part != NULL && (wbxml_node_number(part, AS_AIRSYNCBASE_TYPE, &options->body_part) != WBXML_VALUE_GOOD ||
+	    options->body_part == 0 || options->body_part > BODY_TYPE_MAX))
+		return SYNC_STATUS_PROTOCOL_ERROR;
 	const struct wbxml_node *body = wbxml_node_child(node, AS_AIRSYNCBASE_BODYPREFERENCE);
 	for (; body != NULL; body = wbxml_node_next(body)) {
 		int status = read_body_preference(request, options, body);
