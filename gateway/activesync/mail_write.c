@@ -163,6 +163,9 @@ void mail_write(struct request *request, struct http_response *response, const B
 		mail->content_class[0] == '\0' ? "urn:content-classes:message" : mail->content_class, 256);
 	if (item->body != NULL && item->body->native != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE)
 		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_NATIVEBODYTYPE, item->body->native);
-	if (request->version >= 140)
+	if (request->version >= 140) {
 		write_conversation(writer, mail);
+		if (strcmp(mail->sender, mail->from) != 0) /* on behalf of From (MS-ASEMAIL 2.2.2.68) */
+			write_text(writer, AS_EMAIL2_SENDER, mail->sender, ADDRESSES_MAX);
+	}
 }

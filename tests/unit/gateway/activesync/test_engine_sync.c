@@ -423,6 +423,28 @@ static void options_are_kept_until_others_come(void **state)
 	try_end(&try);
 }
 
+static void who_sends_for_another_is_told_from_14_0_on(void **state)
+{
+	static const char *const versions[] = {"12.1", "14.0", "14.1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+		struct try_engine try;
+		begin(&try);
+		sync_with(&try, "0", "");
+		try_deliver(&try, &try.mailboxes[0], 0);
+		try_deliver(&try, &try.mailboxes[0], 0);
+		try_item(&try.mailboxes[0], 2)->sender = "team@example.org";
+		char body[200];
+		snprintf(body, sizeof body, "Sync{Collections{Collection{SyncKey=%s CollectionId=1}}}", key);
+		try_ask(&try, &(struct try_request){.command = "Sync", .body = body, .version = versions[i]});
+		assert_int_equal(try_count(&try, "<Add>"), 2);
+		assert_int_equal(try_count(&try, "<Sender"), i > 0);
+		assert_int_equal(try_count(&try, "team@example.org"), i > 0);
+		try_end(&try);
+	}
+}
+
 static void without_get_changes_nothing_is_told(void **state)
 {
 	struct try_engine try;
@@ -616,6 +638,7 @@ int main(void)
 		cmocka_unit_test(a_large_body_comes_out_of_its_file),
 		cmocka_unit_test(a_full_answer_is_cut_and_goes_on),
 		cmocka_unit_test(options_are_kept_until_others_come),
+		cmocka_unit_test(who_sends_for_another_is_told_from_14_0_on),
 		cmocka_unit_test(without_get_changes_nothing_is_told),
 		cmocka_unit_test(what_the_connector_cannot_is_one_collections_trouble),
 		cmocka_unit_test(a_mailbox_made_anew_is_no_trouble_for_who_has_nothing_of_it),

@@ -407,6 +407,7 @@ static void fetch_one(struct answer *answer, const struct try_item *item, uint64
 		one.mail = &mail;
 		one.body = &body;
 		mail.from = "\"Bob\" <bob@example.org>";
+		mail.sender = item->sender == NULL ? mail.from : (char *)(uintptr_t)item->sender;
 		mail.to = "alice@example.org";
 		mail.subject = arena_printf(answer->arena, "mail %llu", (unsigned long long)id);
 		mail.thread_topic = mail.subject;

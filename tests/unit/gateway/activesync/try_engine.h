@@ -18,6 +18,7 @@ struct try_item {
 	uint64_t uid, received_s, token; /* token: of its last change */
 	uint32_t flags;
 	size_t body_bytes;               /* over 64 kB it travels as a descriptor */
+	const char *sender;              /* NULL: the same as From */
 	bool is_bad;                     /* the connector cannot read it */
 	bool is_gone;                    /* expunged after the survey: it answers NOT_FOUND */
 };
