@@ -156,10 +156,14 @@ def children_of(pid):
     found = []
     for name in os.listdir("/proc"):
         fields = _stat_fields(int(name)) if name.isdigit() else None
-        if fields and int(fields[1]) == pid and fields[0] != "Z":
+        if not fields or int(fields[1]) != pid or fields[0] == "Z":
+            continue
+        try:
             with open("/proc/%s/cmdline" % name, "rb") as file:
                 line = file.read().replace(b"\0", b" ").decode().strip()
-            found.append((int(name), line))
+        except OSError:
+            continue    # it has just ended
+        found.append((int(name), line))
     return found
 
 
