@@ -234,6 +234,19 @@ static void apply(struct null_store *store, struct null_user *user, struct servi
 		null_changed(store, user, trash);
 }
 
+static void alter(struct null_store *store, struct null_user *user, struct service_client *client,
+	const request_t *request, struct arena *arena)
+{
+	const Belfry__Connector__Alter *asked = request->alter;
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_ALTERED);
+	Belfry__Connector__Altered altered = BELFRY__CONNECTOR__ALTERED__INIT;
+
+	altered.name = arena_printf(arena, "%s%s%s", asked->parent, asked->parent[0] == '\0' ? "" : "/", asked->display_name);
+	response.status = null_alter(store, user, asked, altered.name);
+	response.altered = &altered;
+	service_answer(client, &response, -1);
+}
+
 /* --- the watch half -------------------------------------------------------------------------------------------- */
 
 static void fill_hierarchy(const struct null_mailboxes *mailboxes, Belfry__Role__Position *position, struct arena *arena)
@@ -378,6 +391,7 @@ static void asked_with_handle(struct null_store *store, struct service_client *c
 	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY: survey(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: fetch(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(store, user, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: alter(store, user, client, request, arena); break;
 	default: answer_status(client, request, BELFRY__CONNECTOR__STATUS__UNSUPPORTED);
 	}
 }

@@ -91,4 +91,10 @@ Belfry__Connector__Item *null_item_fetched(const struct null_item *, const Belfr
 
 extern const struct service_events null_service_events;
 
+/* --- alter.c --------------------------------------------------------------------------------------------------- */
+
+/* name: that the collection gets. */
+Belfry__Connector__Status null_alter(struct null_store *, struct null_user *, const Belfry__Connector__Alter *,
+	const char *name);
+
 #endif

@@ -13,12 +13,19 @@ static void unsupported(struct request *request)
 		request_answer_http(request, 501, "this command is not served here");
 }
 
-#define SERVED_NAMES "Sync,FolderSync,Ping,Provision,Settings"
+#define SERVED_NAMES "Sync,FolderSync,FolderCreate,FolderDelete,FolderUpdate,Ping,Provision,Settings"
 
 #define UNSUPPORTED(name, page, tag) \
 	{name, AS_##page##_##tag, AS_##page##_STATUS, .run = unsupported}
 
+#define FOLDER_CHANGE(name, tag, how) \
+	{name, AS_FOLDERHIERARCHY_##tag, AS_FOLDERHIERARCHY_STATUS, .needs_policy = true, \
+		.prepare = folder_change_prepare, .run = how, .retry_status = 6}
+
 static const struct command commands[] = {
+	FOLDER_CHANGE("FolderCreate", FOLDERCREATE, folder_create_run),
+	FOLDER_CHANGE("FolderDelete", FOLDERDELETE, folder_delete_run),
+	FOLDER_CHANGE("FolderUpdate", FOLDERUPDATE, folder_update_run),
 	{"FolderSync", AS_FOLDERHIERARCHY_FOLDERSYNC, AS_FOLDERHIERARCHY_STATUS, .needs_policy = true,
 		.prepare = folder_sync_prepare, .run = folder_sync_run, .retry_status = 6},
 	{"Ping", AS_PING_PING, AS_PING_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = ping_prepare,
@@ -31,9 +38,6 @@ static const struct command commands[] = {
 	{"Sync", AS_AIRSYNC_SYNC, AS_AIRSYNC_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = sync_prepare,
 		.run = sync_run, .retry_status = 16},
 	UNSUPPORTED("Find", FIND, FIND),
-	UNSUPPORTED("FolderCreate", FOLDERHIERARCHY, FOLDERCREATE),
-	UNSUPPORTED("FolderDelete", FOLDERHIERARCHY, FOLDERDELETE),
-	UNSUPPORTED("FolderUpdate", FOLDERHIERARCHY, FOLDERUPDATE),
 	UNSUPPORTED("GetItemEstimate", GETITEMESTIMATE, GETITEMESTIMATE),
 	UNSUPPORTED("ItemOperations", ITEMOPERATIONS, ITEMOPERATIONS),
 	UNSUPPORTED("MoveItems", MOVE, MOVEITEMS),

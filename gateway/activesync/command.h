@@ -10,7 +10,11 @@ const struct command *command_find(const char *name);
 /* What is served, as OPTIONS tells it. */
 const char *command_names(void);
 
-/* One file a command. */
+/* One file a command, or a few that are alike. */
+int folder_change_prepare(struct request *, Belfry__Role__Begin *);
+void folder_create_run(struct request *);
+void folder_delete_run(struct request *);
+void folder_update_run(struct request *);
 int folder_sync_prepare(struct request *, Belfry__Role__Begin *);
 void folder_sync_run(struct request *);
 int ping_prepare(struct request *, Belfry__Role__Begin *);

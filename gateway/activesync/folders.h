@@ -25,4 +25,24 @@ void folders_acknowledge(Belfry__Activesync__Folders *);
 /* NULL: no such folder, or it is removed. */
 const Belfry__Activesync__Folder *folders_find(const Belfry__Activesync__Folders *, uint32_t id);
 
+/* --- the device's own changes, as those of answer key + 1, which key then is (folder_edit.c) -------------------- */
+
+/* Returns the id of the new folder. The texts are copied. */
+uint32_t folders_add(Belfry__Activesync__Folders *, const char *name, uint32_t parent, const char *display_name,
+	struct arena *);
+/* With all below it. */
+void folders_remove(Belfry__Activesync__Folders *, uint32_t id);
+/* name: its new one; the names of all below it begin with it from now on. */
+void folders_move(Belfry__Activesync__Folders *, uint32_t id, const char *name, uint32_t parent, const char *display_name,
+	struct arena *);
+
+/* Is it, or is one below it, the inbox or another folder that every device has? */
+bool folders_is_special(const Belfry__Activesync__Folders *, uint32_t id);
+/* Is it `top`, or below it? */
+bool folders_is_below(const Belfry__Activesync__Folders *, uint32_t id, uint32_t top);
+/* Is there a folder of this name right below the parent, other than `but`? */
+bool folders_has_child(const Belfry__Activesync__Folders *, uint32_t parent, const char *display_name, uint32_t but);
+/* Does the device have a folder with this name of the connector's? */
+bool folders_has_name(const Belfry__Activesync__Folders *, const char *name);
+
 #endif

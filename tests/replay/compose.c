@@ -63,7 +63,7 @@ static const char *key_of(const struct composer *composer, const char *last, con
 	return strcmp(key, "before") == 0 ? before : key;
 }
 
-/* --- FolderSync, Ping, Provision ------------------------------------------------------------------------------- */
+/* --- Folder*, Ping, Provision ---------------------------------------------------------------------------------- */
 
 static int compose_folder_sync(struct composer *composer)
 {
@@ -73,6 +73,46 @@ static int compose_folder_sync(struct composer *composer)
 	text_if(composer, AS_FOLDERHIERARCHY_SYNCKEY, key_of(composer, device->folder_key, device->folder_key_before));
 	wbxml_writer_end(&composer->writer);
 	return 0;
+}
+
+/* folder= the folder that is changed, name= and below= (nothing: the top) what it gets. */
+static int folder_change(struct composer *composer, uint16_t root, bool has_place)
+{
+	struct wbxml_writer *writer = &composer->writer;
+	const char *folder = value_of(composer, "folder"), *below = value_of(composer, "below");
+	const struct device *device = composer->device;
+
+	if (folder != NULL && (folder = compose_folder_id(device, folder, composer->error)) == NULL)
+		return -1;
+	if (below != NULL && (below = compose_folder_id(device, below, composer->error)) == NULL)
+		return -1;
+	wbxml_writer_start(writer, root);
+	text_if(composer, AS_FOLDERHIERARCHY_SYNCKEY, key_of(composer, device->folder_key, device->folder_key_before));
+	text_if(composer, AS_FOLDERHIERARCHY_SERVERID, folder);
+	if (has_place) {
+		wbxml_writer_text_element(writer, AS_FOLDERHIERARCHY_PARENTID, below == NULL ? "0" : below);
+		text_if(composer, AS_FOLDERHIERARCHY_DISPLAYNAME, value_of(composer, "name"));
+	}
+	if (root == AS_FOLDERHIERARCHY_FOLDERCREATE)
+		wbxml_writer_text_element(writer, AS_FOLDERHIERARCHY_TYPE,
+			value_of(composer, "kind") == NULL ? "12" : value_of(composer, "kind"));
+	wbxml_writer_end(writer);
+	return 0;
+}
+
+static int compose_folder_create(struct composer *composer)
+{
+	return folder_change(composer, AS_FOLDERHIERARCHY_FOLDERCREATE, true);
+}
+
+static int compose_folder_delete(struct composer *composer)
+{
+	return folder_change(composer, AS_FOLDERHIERARCHY_FOLDERDELETE, false);
+}
+
+static int compose_folder_update(struct composer *composer)
+{
+	return folder_change(composer, AS_FOLDERHIERARCHY_FOLDERUPDATE, true);
 }
 
 static int compose_ping(struct composer *composer)
@@ -375,7 +415,10 @@ int compose_body(struct device *device, const char *command, const struct step *
 		int (*compose)(struct composer *);
 		const char *needs[4]; /* without any of these words there is no body */
 	} commands[] = {
+		{"FolderCreate", compose_folder_create, {""}},
+		{"FolderDelete", compose_folder_delete, {""}},
 		{"FolderSync", compose_folder_sync, {""}},
+		{"FolderUpdate", compose_folder_update, {""}},
 		{"Ping", compose_ping, {"heartbeat", "folders"}},
 		{"Provision", compose_provision, {""}},
 		{"Sync", compose_sync, {"folder"}},

@@ -261,6 +261,68 @@ static int apply_folder_sync(struct device *device, const struct wbxml_node *req
 	return take_folder_changes(device, changes, error_r);
 }
 
+/* --- its own changes of folders -------------------------------------------------------------------------------- */
+
+static void folder_and_below_deleted(struct device *device, const char *id)
+{
+	struct device_folder *folder;
+
+	do {
+		for (folder = device->folders; folder != NULL && strcmp(folder->parent_id, id) != 0;)
+			folder = folder->next;
+		if (folder != NULL) {
+			char *below = mem_strdup(folder->server_id);
+			folder_and_below_deleted(device, below);
+			free(below);
+		}
+	} while (folder != NULL);
+	for (struct device_folder **link = &device->folders; *link != NULL; link = &(*link)->next)
+		if (strcmp((*link)->server_id, id) == 0) {
+			folder = *link;
+			*link = folder->next;
+			folder_free(folder);
+			return;
+		}
+}
+
+/* As asked for: the answer names a new folder's id and nothing else. */
+static int take_own_change(struct device *device, const char *command, const struct wbxml_node *request,
+	const struct wbxml_node *answer, struct error *error_r)
+{
+	const char *id = node_text(request, AS_FOLDERHIERARCHY_SERVERID), *made = node_text(answer, AS_FOLDERHIERARCHY_SERVERID);
+	struct device_folder *folder = device_folder_by_id(device, id);
+
+	if (strcmp(command, "FolderDelete") == 0) {
+		folder_and_below_deleted(device, id);
+		return 0;
+	}
+	if (strcmp(command, "FolderCreate") == 0) {
+		if (folder_added(device, answer, error_r) < 0)
+			return -1;
+		folder = device_folder_by_id(device, made);
+		folder->type = (unsigned)strtoul(node_text(request, AS_FOLDERHIERARCHY_TYPE), NULL, 10);
+	}
+	if (folder == NULL)
+		return error_set(error_r, "%s of folder \"%s\", which the device does not have, succeeds", command, id);
+	replace(&folder->parent_id, node_text(request, AS_FOLDERHIERARCHY_PARENTID));
+	replace(&folder->name, node_text(request, AS_FOLDERHIERARCHY_DISPLAYNAME));
+	return 0;
+}
+
+static int apply_folder_change(struct device *device, const char *command, const struct wbxml_node *request,
+	const struct wbxml_node *answer, struct error *error_r)
+{
+	const char *key = node_text(answer, AS_FOLDERHIERARCHY_SYNCKEY);
+
+	if (strcmp(node_text(answer, AS_FOLDERHIERARCHY_STATUS), "1") != 0)
+		return 0;
+	if (*key == '\0' || strcmp(key, "0") == 0 || strcmp(key, node_text(request, AS_FOLDERHIERARCHY_SYNCKEY)) == 0)
+		return error_set(error_r, "%s with SyncKey \"%s\"", command, key);
+	replace(&device->folder_key_before, device->folder_key);
+	replace(&device->folder_key, key);
+	return take_own_change(device, command, request, answer, error_r);
+}
+
 /* --- Sync ------------------------------------------------------------------------------------------------------ */
 
 static void take_data(struct device_item *item, const struct wbxml_node *data)
@@ -430,6 +492,8 @@ int device_apply(struct device *device, const char *command, const struct wbxml_
 		return 0;
 	if (strcmp(command, "FolderSync") == 0)
 		return apply_folder_sync(device, request, answer, error_r);
+	if (strncmp(command, "Folder", 6) == 0)
+		return apply_folder_change(device, command, request, answer, error_r);
 	if (strcmp(command, "Sync") == 0)
 		return apply_sync(device, request, answer, error_r);
 	if (strcmp(command, "Provision") == 0)
