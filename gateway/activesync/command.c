@@ -13,7 +13,7 @@ static void unsupported(struct request *request)
 		request_answer_http(request, 501, "this command is not served here");
 }
 
-#define SERVED_NAMES "Sync,FolderSync,FolderCreate,FolderDelete,FolderUpdate,Ping,Provision,Settings"
+#define SERVED_NAMES "Sync,FolderSync,FolderCreate,FolderDelete,FolderUpdate,GetItemEstimate,Ping,Provision,Settings"
 
 #define UNSUPPORTED(name, page, tag) \
 	{name, AS_##page##_##tag, AS_##page##_STATUS, .run = unsupported}
@@ -28,6 +28,8 @@ static const struct command commands[] = {
 	FOLDER_CHANGE("FolderUpdate", FOLDERUPDATE, folder_update_run),
 	{"FolderSync", AS_FOLDERHIERARCHY_FOLDERSYNC, AS_FOLDERHIERARCHY_STATUS, .needs_policy = true,
 		.prepare = folder_sync_prepare, .run = folder_sync_run, .retry_status = 6},
+	{"GetItemEstimate", AS_GETITEMESTIMATE_GETITEMESTIMATE, AS_GETITEMESTIMATE_STATUS, .needs_policy = true,
+		.prepare = estimate_prepare, .run = estimate_run, .retry_status = COMMON_SERVER_ERROR_RETRY},
 	{"Ping", AS_PING_PING, AS_PING_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = ping_prepare,
 		.run = ping_run, .retry_status = 8},
 	{"Provision", AS_PROVISION_PROVISION, AS_PROVISION_STATUS, .prepare = provision_prepare, .run = provision_run,
@@ -38,7 +40,6 @@ static const struct command commands[] = {
 	{"Sync", AS_AIRSYNC_SYNC, AS_AIRSYNC_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = sync_prepare,
 		.run = sync_run, .retry_status = 16},
 	UNSUPPORTED("Find", FIND, FIND),
-	UNSUPPORTED("GetItemEstimate", GETITEMESTIMATE, GETITEMESTIMATE),
 	UNSUPPORTED("ItemOperations", ITEMOPERATIONS, ITEMOPERATIONS),
 	UNSUPPORTED("MoveItems", MOVE, MOVEITEMS),
 	UNSUPPORTED("ResolveRecipients", RESOLVERECIPIENTS, RESOLVERECIPIENTS),

@@ -11,6 +11,8 @@ const struct command *command_find(const char *name);
 const char *command_names(void);
 
 /* One file a command, or a few that are alike. */
+int estimate_prepare(struct request *, Belfry__Role__Begin *);
+void estimate_run(struct request *);
 int folder_change_prepare(struct request *, Belfry__Role__Begin *);
 void folder_create_run(struct request *);
 void folder_delete_run(struct request *);

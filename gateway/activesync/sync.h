@@ -25,6 +25,7 @@ enum {
 	SYNC_COMMANDS_MAX = 1000,           /* of one collection: twice the largest window */
 	SYNC_TIME_MAX_MS = 60000,           /* then what is left of the collections is to be asked for again: no phone waits
 	                                       for more, and the locks would keep its next request waiting, too */
+	SYNC_FILTER_MAX = 7,                /* FilterType: six months (MS-ASCMD 2.2.3.68.2) */
 	SYNC_WINDOW_DEFAULT = 100,          /* MS-ASCMD 2.2.3.199.2 */
 	SYNC_FETCH_BATCH = 50,              /* items asked for at a time: between two batches the answer's size is looked at */
 	SYNC_ANSWER_BYTES = 4 * 1024 * 1024, /* a fuller answer says MoreAvailable; one batch always fits */
@@ -99,6 +100,13 @@ struct sync_work {
 	struct http_response response;     /* what was written so far, when a piece of it is in a file */
 	unsigned files;                    /* pieces of it that are */
 };
+
+/* A CollectionId as a number; 0: none of ours. */
+uint32_t sync_collection_id(const char *text);
+/* From when on (wall clock) an item is within this FilterType; 0: always. */
+uint64_t sync_filter_since_s(const struct request *, uint32_t filter);
+/* What a connector says is there; what makes no sense of it is left out. */
+void sync_take_ranges(struct ranges *, const Belfry__Connector__Ranges *);
 
 /* Reads a Collection element. Non-zero: the whole request is refused with this status. */
 int sync_request_read(struct request *, struct sync_job *, const struct wbxml_node *);

@@ -403,7 +403,7 @@ static void take_survey(struct request *request, struct sync_job *job, const Bel
 	}
 }
 
-static void take_ranges(struct ranges *ranges, const Belfry__Connector__Ranges *list)
+void sync_take_ranges(struct ranges *ranges, const Belfry__Connector__Ranges *list)
 {
 	for (size_t i = 0; list != NULL && i + 1 < list->n_bounds; i += 2)
 		if (list->bounds[i] != 0 && list->bounds[i] <= list->bounds[i + 1] && list->bounds[i + 1] < INT64_MAX)
@@ -421,7 +421,7 @@ static void surveyed_all(const Belfry__Connector__Response *response, int fd, bo
 		fail(request, response);
 		return;
 	}
-	take_ranges(&job->existing, response->surveyed->present);
+	sync_take_ranges(&job->existing, response->surveyed->present);
 	job->is_filtered = true;
 	sync_look_at_unreadable(request);
 }
@@ -496,7 +496,7 @@ static void surveyed(const Belfry__Connector__Response *response, int fd, bool i
 		return;
 	}
 	take_survey(request, job, response->surveyed);
-	take_ranges(&job->present, response->surveyed->present);
+	sync_take_ranges(&job->present, response->surveyed->present);
 	if (!job->wants_changes)
 		tell_nothing(request);
 	else if (job->state.record->options->filter != 0 && has_vanished(job))
@@ -506,7 +506,7 @@ static void surveyed(const Belfry__Connector__Response *response, int fd, bool i
 }
 
 /* MS-ASCMD 2.2.3.68.2: FilterType to the first second that counts, at midnight so that it does not move all day. */
-static uint64_t filter_since_s(struct request *request, uint32_t filter)
+uint64_t sync_filter_since_s(const struct request *request, uint32_t filter)
 {
 	static const unsigned days[] = {0, 1, 3, 7, 14, 31, 92, 183};
 	uint64_t now_s = (uint64_t)loop_wall_s(request->engine->host.loop);
@@ -523,7 +523,7 @@ static void survey(struct request *request, bool all, connector_answered *answer
 	message.collection = (char *)job->name;
 	message.validity = job->state.record->validity;
 	message.since_token = all ? job->position.token : job->state.record->token;
-	message.received_since_s = all ? 0 : filter_since_s(request, job->state.record->options->filter);
+	message.received_since_s = all ? 0 : sync_filter_since_s(request, job->state.record->options->filter);
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_SURVEY;
 	question.survey = &message;
 	request_ask(request, &question, answered);

@@ -8,10 +8,10 @@
 #include "gateway/activesync/sync.h"
 #include "gateway/activesync/engine_state.h"
 
-enum { FILTER_MAX = 7, BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8 };
+enum { BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8 };
 
-/* Our ids are decimal numbers without leading zeros; 0: none of ours. */
-static uint32_t read_id(const char *text)
+/* Our ids are decimal numbers without leading zeros. */
+uint32_t sync_collection_id(const char *text)
 {
 	char again[16];
 	unsigned id = 0;
@@ -32,7 +32,7 @@ int sync_request_read(struct request *request, struct sync_job *job, const struc
 		return SYNC_STATUS_PROTOCOL_ERROR;
 	if (strlen(job->collection_id) > SYNC_COLLECTION_ID_MAX)
 		return SYNC_STATUS_PROTOCOL_ERROR;
-	job->id = read_id(job->collection_id);
+	job->id = sync_collection_id(job->collection_id);
 	if (sync_key_parse(key, &job->key) < 0)
 		job->status = SYNC_STATUS_INVALID_KEY;
 	return 0;
@@ -80,9 +80,9 @@ static int read_options(struct request *request, Belfry__Activesync__Options *op
 	options->bodies = arena_alloc(request->arena, BODY_PREFERENCES_MAX * sizeof *options->bodies);
 	if (wbxml_node_number(node, AS_AIRSYNC_FILTERTYPE, &options->filter) == WBXML_VALUE_BAD ||
 	    wbxml_node_number(node, AS_AIRSYNC_MIMESUPPORT, &options->mime_support) == WBXML_VALUE_BAD ||
-	    options->mime_support > MIME_SUPPORT_MAX || options->filter > FILTER_MAX + 1)
+	    options->mime_support > MIME_SUPPORT_MAX || options->filter > SYNC_FILTER_MAX + 1)
 		return SYNC_STATUS_PROTOCOL_ERROR;
-	if (options->filter > FILTER_MAX) /* 8: incomplete tasks, nothing for mail */
+	if (options->filter > SYNC_FILTER_MAX) /* 8: incomplete tasks, nothing for mail */
 		options->filter = 0;
 	const struct wbxml_node *part = wbxml_node_child(node, AS_AIRSYNCBASE_BODYPARTPREFERENCE);
 	if (part != NULL && (wbxml_node_number(part, AS_AIRSYNCBASE_TYPE, &options->body_part) != WBXML_VALUE_GOOD ||

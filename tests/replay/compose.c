@@ -115,6 +115,29 @@ static int compose_folder_update(struct composer *composer)
 	return folder_change(composer, AS_FOLDERHIERARCHY_FOLDERUPDATE, true);
 }
 
+static int compose_estimate(struct composer *composer)
+{
+	struct wbxml_writer *writer = &composer->writer;
+	const char *name = value_of(composer, "folder"), *id = compose_folder_id(composer->device, name, composer->error);
+	const struct device_folder *folder = device_folder_find(composer->device, name);
+	bool has_options = value_of(composer, "filter") != NULL && composer->device->version >= 140;
+
+	if (id == NULL)
+		return -1;
+	wbxml_writer_start(writer, AS_GETITEMESTIMATE_GETITEMESTIMATE);
+	wbxml_writer_start(writer, AS_GETITEMESTIMATE_COLLECTIONS);
+	wbxml_writer_start(writer, AS_GETITEMESTIMATE_COLLECTION);
+	text_if(composer, AS_AIRSYNC_SYNCKEY, key_of(composer, folder == NULL ? "0" : folder->key,
+		folder == NULL ? "0" : folder->key_before));
+	wbxml_writer_text_element(writer, AS_GETITEMESTIMATE_COLLECTIONID, id);
+	if (has_options)
+		wbxml_writer_start(writer, AS_AIRSYNC_OPTIONS);
+	text_if(composer, AS_AIRSYNC_FILTERTYPE, value_of(composer, "filter"));
+	for (int open = has_options ? 4 : 3; open > 0; open--)
+		wbxml_writer_end(writer);
+	return 0;
+}
+
 static int compose_ping(struct composer *composer)
 {
 	const char *heartbeat = value_of(composer, "heartbeat"), *folders = value_of(composer, "folders"), *name;
@@ -419,6 +442,7 @@ int compose_body(struct device *device, const char *command, const struct step *
 		{"FolderDelete", compose_folder_delete, {""}},
 		{"FolderSync", compose_folder_sync, {""}},
 		{"FolderUpdate", compose_folder_update, {""}},
+		{"GetItemEstimate", compose_estimate, {"folder"}},
 		{"Ping", compose_ping, {"heartbeat", "folders"}},
 		{"Provision", compose_provision, {""}},
 		{"Sync", compose_sync, {"folder"}},
