@@ -31,6 +31,7 @@ void worker_list(struct worker_call *);
 void worker_survey(struct worker_call *);
 void worker_fetch(struct worker_call *);
 void worker_apply(struct worker_call *);
+void worker_alter(struct worker_call *);
 
 /* A new session in place of a broken one. NULL with error_r: call->session is as it was. */
 struct session *worker_reopen(struct worker_call *, struct error *error_r);
