@@ -164,11 +164,9 @@ void worker_alter(struct worker_call *call)
 	Belfry__Connector__Altered altered = BELFRY__CONNECTOR__ALTERED__INIT;
 	worker_response *response = worker_response_create(call);
 	struct error error = {""};
-	enum session_answer answer = look(&alter, &error);
 
-	if (worker_try_again(call))
-		answer = look(&alter, &error);
-	if (answer != SESSION_OK) {
+	/* One that served before may have selected what is to go: Dovecot ends such sessions. */
+	if ((call->is_cached && worker_reopen(call, &error) == NULL) || look(&alter, &error) != SESSION_OK) {
 		worker_refuse(call, BELFRY__CONNECTOR__STATUS__UNAVAILABLE, error.text);
 		return;
 	}
@@ -177,6 +175,5 @@ void worker_alter(struct worker_call *call)
 	response->reason = response->status == BELFRY__CONNECTOR__STATUS__OK ? "" : error.text;
 	response->body_case = BELFRY__CONNECTOR__RESPONSE__BODY_ALTERED;
 	response->altered = &altered;
-	call->session->is_broken = true; /* what it had selected may be gone, or be called otherwise */
 	worker_answer(call, response, true, -1);
 }

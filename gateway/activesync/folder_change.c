@@ -4,12 +4,15 @@
  *
  * The backend does it first, then it is written down, then the device is told. Dying in between is harmless: when the
  * request comes again, a folder that is there although the device was never told of it is the one that it asked for, and
- * one that is gone is gone. What others changed meanwhile stays untold until the next FolderSync.
+ * one that is gone is gone. What others changed meanwhile stays untold until the next FolderSync: only a hierarchy that
+ * stood before as the device knew it is noted to stand now as the device made it, so that this does not ring.
  */
 #include <string.h>
 
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/folders.h"
+#include "gateway/activesync/hierarchy.h"
+#include "gateway/activesync/park.h"
 #include "gateway/activesync/sync_key.h"
 #include "gateway/service/store.h"
 
@@ -25,18 +28,21 @@ struct folder_change {
 	Belfry__Activesync__Folders *folders;
 	Belfry__Activesync__FolderChange *asked;
 	const Belfry__Activesync__Folder *folder; /* NULL: a new one */
+	bool knew_all;                     /* the device knew the hierarchy as it was */
+	Belfry__Role__Position *position;  /* of the hierarchy now; NULL: to stay as it is kept */
 };
 
 int folder_change_prepare(struct request *request, Belfry__Role__Begin *begin)
 {
-	static char name[] = "folders", *names[] = {name};
+	static char name[] = "folders", hierarchy[] = HIERARCHY_RECORD, *names[] = {name, hierarchy};
 	static char sync[] = "sync/", position[] = "position/", *prefixes[] = {sync, position};
 	const char *key = wbxml_node_text(request->root, AS_FOLDERHIERARCHY_SYNCKEY);
 
 	if (key == NULL || key[0] == '\0')
 		return STATUS_BAD_REQUEST;
 	begin->locks = begin->keys = names;
-	begin->n_locks = begin->n_keys = 1;
+	begin->n_locks = 1;
+	begin->n_keys = 2;
 	if (request->root->tag == AS_FOLDERHIERARCHY_FOLDERUPDATE) { /* they say the names of what is moved, too */
 		begin->prefixes = prefixes;
 		begin->n_prefixes = 2;
@@ -100,16 +106,30 @@ static size_t rename_position(struct request *request, const Belfry__Activesync_
 /* A folder that is moved stays what it is to the device: its SyncKeys go on under the new name. */
 static void commit(struct request *request)
 {
-	const Belfry__Activesync__Folders *folders = ((struct folder_change *)request->work)->folders;
-	Belfry__Role__Write **writes = arena_alloc(request->arena, (2 * folders->n_folders + 1) * sizeof *writes);
+	const struct folder_change *change = request->work;
+	const Belfry__Activesync__Folders *folders = change->folders;
+	Belfry__Role__Write **writes = arena_alloc(request->arena, (2 * folders->n_folders + 2) * sizeof *writes);
 	size_t count = 0;
 
 	writes[count++] = request_write(request, "folders", &folders->base);
+	if (change->position != NULL && (writes[count] = hierarchy_write(request, change->position)) != NULL)
+		count++;
 	for (size_t i = 0; request->root->tag == AS_FOLDERHIERARCHY_FOLDERUPDATE && i < folders->n_folders; i++) {
 		count += rename_sync(request, folders->folders[i], writes + count);
 		count += rename_position(request, folders->folders[i], writes + count);
 	}
 	request_commit(request, writes, count, committed);
+}
+
+static void checked_after(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
+{
+	struct request *request = data;
+	struct folder_change *change = request->work;
+
+	(void)fd;
+	(void)is_last;
+	change->position = hierarchy_read(response, request->arena);
+	commit(request);
 }
 
 static void write_down(struct request *request, const char *name)
@@ -124,7 +144,10 @@ static void write_down(struct request *request, const char *name)
 	else
 		folders_move(change->folders, asked->id, name, asked->parent, asked->display_name, request->arena);
 	change->folders->last = asked;
-	commit(request);
+	if (change->knew_all)
+		hierarchy_ask(request, checked_after);
+	else
+		commit(request);
 }
 
 /* What the backend did or found. name_r: of the folder from now on; NULL: the status is the answer. */
@@ -167,7 +190,7 @@ static const char *name_of(const Belfry__Activesync__Folders *folders, uint32_t 
 	return id == 0 ? "" : folders_find(folders, id)->name;
 }
 
-static void carry_out(struct request *request)
+static void ask_for_it(struct request *request)
 {
 	const struct folder_change *change = request->work;
 	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
@@ -180,6 +203,23 @@ static void carry_out(struct request *request)
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_ALTER;
 	question.alter = &alter;
 	request_ask(request, &question, altered);
+}
+
+static void checked_before(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
+{
+	struct request *request = data;
+	struct folder_change *change = request->work;
+	Belfry__Role__Position *position = hierarchy_read(response, request->arena);
+
+	(void)fd;
+	(void)is_last;
+	change->knew_all = position != NULL && hierarchy_write(request, position) == NULL;
+	ask_for_it(request);
+}
+
+static void carry_out(struct request *request)
+{
+	hierarchy_ask(request, checked_before);
 }
 
 /* --- what is asked for ----------------------------------------------------------------------------------------- */
@@ -274,7 +314,7 @@ static void run(struct request *request, int (*read)(const struct request *, Bel
 		status = STATUS_INVALID_SYNC_KEY;
 	if (status == 0)
 		status = check(change);
-	if (status == 0 && request->record_count + 2 > STORE_WRITES_MAX) /* they could not be written at once */
+	if (status == 0 && request->record_count + 3 > STORE_WRITES_MAX) /* they could not be written at once */
 		status = STATUS_UNKNOWN;
 	if (status != 0)
 		request_answer_status(request, status);

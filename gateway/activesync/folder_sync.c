@@ -7,6 +7,7 @@
 
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/folders.h"
+#include "gateway/activesync/hierarchy.h"
 #include "gateway/activesync/park.h"
 #include "gateway/activesync/sync_key.h"
 #include "lib/core/log.h"
@@ -97,25 +98,11 @@ static void committed(const Belfry__Role__Committed *done, void *data)
 	answer_listed(data);
 }
 
-/* NULL: as before. */
-static Belfry__Role__Write *write_position(struct request *request)
-{
-	const struct work *work = request->work;
-	const Belfry__Role__Record *record = request_record(request, HIERARCHY_RECORD);
-	Belfry__Activesync__At at = BELFRY__ACTIVESYNC__AT__INIT;
-
-	at.position = work->position;
-	Belfry__Role__Write *write = request_write(request, HIERARCHY_RECORD, &at.base);
-	bool same = record != NULL && record->value.len == write->value.len &&
-		memcmp(record->value.data, write->value.data, write->value.len) == 0;
-	return same ? NULL : write;
-}
-
 static void commit(struct request *request)
 {
 	struct work *work = request->work;
 	Belfry__Role__Write **writes = arena_alloc(request->arena, (work->forgotten_count + 2) * sizeof *writes);
-	Belfry__Role__Write *position = write_position(request);
+	Belfry__Role__Write *position = hierarchy_write(request, work->position);
 	size_t count = 0;
 
 	if (position != NULL)
@@ -161,34 +148,16 @@ static void checked(const Belfry__Connector__Response *response, int fd, bool is
 {
 	struct request *request = data;
 	struct work *work = request->work;
-	const Belfry__Connector__Positions *told = response->positions;
 
 	(void)fd;
 	(void)is_last;
-	if (response->status == BELFRY__CONNECTOR__STATUS__OK && told != NULL && told->n_positions == 1 &&
-	    told->positions[0]->status == BELFRY__CONNECTOR__STATUS__OK && told->positions[0]->position != NULL) {
-		work->position = arena_alloc(request->arena, sizeof *work->position);
-		belfry__role__position__init(work->position);
-		work->position->validity = told->positions[0]->position->validity;
-		work->position->next = told->positions[0]->position->next;
-		work->position->token = told->positions[0]->position->token;
-	}
+	work->position = hierarchy_read(response, request->arena);
 	list(request);
 }
 
 static void check(struct request *request)
 {
-	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
-	Belfry__Connector__Check message = BELFRY__CONNECTOR__CHECK__INIT;
-	static char hierarchy[] = "", *collections[] = {hierarchy};
-
-	message.user = (char *)request->user;
-	message.handle = request->handle;
-	message.collections = collections;
-	message.n_collections = 1;
-	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_CHECK;
-	question.check = &message;
-	request_ask_watch(request, &question, checked);
+	hierarchy_ask(request, checked);
 }
 
 /* What the device had of folders that are gone, before the hierarchy forgets them. */

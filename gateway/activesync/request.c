@@ -60,6 +60,13 @@ static bool may_apply(const struct request *request, const Belfry__Connector__Ap
 	return true;
 }
 
+/* A new one changes the list of the user's; where it is put is his as well. */
+static bool may_alter(const struct request *request, const Belfry__Connector__Alter *alter)
+{
+	return may_act(request, ACTION_CHANGE, request->user, alter->name[0] == '\0' ? NULL : alter->name, 0) &&
+		may_act(request, ACTION_CHANGE, request->user, alter->parent[0] == '\0' ? NULL : alter->parent, 0);
+}
+
 /* Where the hierarchy stands, and nothing else. */
 static bool may_check(const struct request *request, const Belfry__Connector__Check *check)
 {
@@ -78,6 +85,7 @@ static bool may_ask(const struct request *request, const Belfry__Connector__Requ
 		return may_act(request, ACTION_READ, request->user, question->survey->collection, 0);
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: return may_fetch(request, question->fetch);
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: return may_apply(request, question->apply);
+	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: return may_alter(request, question->alter);
 	case BELFRY__CONNECTOR__REQUEST__BODY_CHECK: return may_check(request, question->check);
 	default: return false; /* the watch half is the hub's */
 	}

@@ -15,7 +15,7 @@
 
 enum action {
 	ACTION_LOG_IN,
-	ACTION_READ,   /* a user: the list of his collections */
+	ACTION_READ,   /* a user, here and below: the list of his collections */
 	ACTION_CHANGE,
 	ACTION_WAIT,   /* to be told of changes */
 	ACTION_KICK,   /* have what is held answered */

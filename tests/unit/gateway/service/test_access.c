@@ -41,14 +41,14 @@ static void expect(const struct principal *principal, const struct expectation e
 static void a_device_acts_on_its_own_records_and_its_users_mail(void **state)
 {
 	(void)state;
-	expect(&own, (const struct expectation[]){{ACTION_LOG_IN, "ynnn"}, {ACTION_READ, "yyyy"}, {ACTION_CHANGE, "nyny"},
+	expect(&own, (const struct expectation[]){{ACTION_LOG_IN, "ynnn"}, {ACTION_READ, "yyyy"}, {ACTION_CHANGE, "yyyy"},
 		{ACTION_WAIT, "ynyn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}});
 }
 
 static void another_device_of_the_user_has_the_mail_but_not_the_records(void **state)
 {
 	static const struct expectation expected[] = {{ACTION_LOG_IN, "ynnn"}, {ACTION_READ, "ynyy"},
-		{ACTION_CHANGE, "nnny"}, {ACTION_WAIT, "ynyn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}};
+		{ACTION_CHANGE, "ynyy"}, {ACTION_WAIT, "ynyn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}};
 
 	(void)state;
 	expect(&other_device, expected);
