@@ -9,9 +9,8 @@
 
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/engine_state.h"
+#include "gateway/service/login.h"
 #include "lib/core/log.h"
-
-enum { RETRY_AFTER_S = 30 }; /* a backend that restarts is back by then */
 
 static const unsigned versions[] = {121, 140, 141};
 #define VERSIONS_TEXT "12.1,14.0,14.1"
@@ -92,7 +91,7 @@ void request_answer_http(struct request *request, unsigned status, const char *t
 	snprintf(result, sizeof result, "http=%u (%s)", status, text);
 	http_response_header(&response, "Content-Type", "text/plain; charset=utf-8");
 	if (status == 503)
-		http_response_header(&response, "Retry-After", "%d", RETRY_AFTER_S);
+		http_response_header(&response, "Retry-After", "%d", LOGIN_RETRY_AFTER_S);
 	if (status == 405)
 		http_response_header(&response, "Allow", "OPTIONS, POST");
 	http_response_string(&response, text);
@@ -172,28 +171,21 @@ void answer_options(struct request *request)
 
 void answer_challenge(struct request *request)
 {
-	struct http_response response = HTTP_RESPONSE(401);
+	struct http_response response;
 
-	http_response_header(&response, "WWW-Authenticate", "Basic realm=\"ActiveSync\"");
-	http_response_header(&response, "Content-Type", "text/plain; charset=utf-8");
-	http_response_string(&response, "user and password, please");
+	login_challenge(&response);
 	send_response(request, &response, "http=401");
 }
 
 void answer_login_refused(struct request *request, const Belfry__Connector__Response *login)
 {
-	struct http_response response = HTTP_RESPONSE(503);
-	unsigned wait_s = RETRY_AFTER_S;
+	struct http_response response;
 
 	if (login->status == BELFRY__CONNECTOR__STATUS__REFUSED) {
 		answer_challenge(request);
 		return;
 	}
-	if (login->logged_in != NULL && login->logged_in->retry_after_s != 0)
-		wait_s = login->logged_in->retry_after_s;
-	http_response_header(&response, "Retry-After", "%u", wait_s);
-	http_response_header(&response, "Content-Type", "text/plain; charset=utf-8");
-	http_response_string(&response, "the login cannot be checked now; come again");
+	login_refused(login, &response);
 	log_warning(LOG_ACTIVESYNC, "user=%s device=%s login not checked: %s", log_quote(request->user),
 		log_quote(request->device), log_quote(login->reason));
 	send_response(request, &response,

@@ -9,11 +9,11 @@
 #include <utlist.h>
 
 #include "gateway/activesync/answer.h"
-#include "gateway/activesync/auth.h"
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/policy.h"
 #include "gateway/service/access.h"
+#include "gateway/service/login.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
@@ -449,8 +449,8 @@ void request_start(struct activesync *engine, struct http_exchange *exchange)
 {
 	struct request *request = arena_alloc(exchange->arena, sizeof *request);
 	struct error error = {""};
+	struct login login;
 	const char *text;
-	char user[USER_MAX + 1];
 
 	*request = (struct request){.engine = engine, .exchange = exchange, .arena = exchange->arena, .device = "",
 		.user = "", .started_ms = loop_now_ms(engine->host.loop)};
@@ -462,13 +462,13 @@ void request_start(struct activesync *engine, struct http_exchange *exchange)
 		request_answer_http(request, status, text);
 		return;
 	}
-	if (auth_basic(exchange, &request->user_name, &request->password) < 0 ||
-	    user_canonical(request->user_name, engine->settings->directory->default_domain, user, &error) < 0) {
+	if (login_read(exchange, engine->settings->directory, &login) < 0) {
 		answer_challenge(request);
 		return;
 	}
-	request->user = arena_strdup(request->arena, user);
-	request->instance = engine->settings->directory->instance_for(engine->settings->directory, user);
+	request->user = login.user;
+	request->password = login.password;
+	request->instance = login.instance;
 	if (request->instance == NULL)
 		request_answer_http(request, 403, "no connector serves this user's domain");
 	else

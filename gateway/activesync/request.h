@@ -85,7 +85,7 @@ struct request {
 	bool asks_watch;               /* LOGIN_NEEDED is for `answered` */
 	hub_committed *committed;
 	void (*read)(struct request *);
-	const char *user_name, *password; /* of the header, until the login is done */
+	const char *password;          /* of the header, until the login is done */
 };
 
 /* False: the body means nothing to the command, which is not served, and need not be kept. By the header alone. */

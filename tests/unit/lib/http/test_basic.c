@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "gateway/activesync/auth.h"
+#include "lib/http/basic.h"
 
 /* user and password NULL: refused. */
 static void try(const char *header, const char *user, const char *password)
@@ -16,7 +16,7 @@ static void try(const char *header, const char *user, const char *password)
 	struct http_header headers[] = {{"Authorization", header}};
 	struct http_exchange exchange = {.arena = arena_create(0), .headers = headers, .header_count = header != NULL};
 	const char *got_user = NULL, *got_password = NULL;
-	int result = auth_basic(&exchange, &got_user, &got_password);
+	int result = http_basic(&exchange, &got_user, &got_password);
 
 	if (result != (user == NULL ? -1 : 0))
 		fail_msg("%s: %d", header, result);
@@ -53,7 +53,7 @@ static void everything_else_is_none(void **state)
 
 static void a_header_too_long_is_refused(void **state)
 {
-	char header[AUTH_HEADER_MAX + 8] = "Basic YTpi";
+	char header[HTTP_BASIC_MAX + 8] = "Basic YTpi";
 
 	(void)state;
 	memset(header + 10, 'Y', sizeof header - 11);

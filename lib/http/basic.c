@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* HTTP Basic authentication. */
-#include "gateway/activesync/auth.h"
+#include "lib/http/basic.h"
 
 #include <string.h>
 #include <strings.h>
 
 #include <openssl/evp.h>
 
-int auth_basic(struct http_exchange *exchange, const char **user_r, const char **password_r)
+int http_basic(struct http_exchange *exchange, const char **user_r, const char **password_r)
 {
 	const char *header = http_exchange_header(exchange, "Authorization");
 	size_t length = header == NULL ? 0 : strlen(header);
 
-	if (length < 7 || length > AUTH_HEADER_MAX || strncasecmp(header, "Basic ", 6) != 0)
+	if (length < 7 || length > HTTP_BASIC_MAX || strncasecmp(header, "Basic ", 6) != 0)
 		return -1;
 	header += 6;
 	header += strspn(header, " ");
