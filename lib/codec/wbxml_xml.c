@@ -70,33 +70,6 @@ static void put_end(struct printer *printer)
 	printer->in_text = false;
 }
 
-/* A carriage return must be escaped, or an XML parser reads it as a newline (XML 1.0 section 2.11). */
-static const char *escape_of(char byte)
-{
-	switch (byte) {
-	case '&': return "&amp;";
-	case '<': return "&lt;";
-	case '>': return "&gt;";
-	case '\r': return "&#13;";
-	default: return NULL;
-	}
-}
-
-static void put_text(struct printer *printer, const char *text, size_t length)
-{
-	size_t start = 0;
-
-	for (size_t at = 0; at < length; at++) {
-		const char *escape = escape_of(text[at]);
-		if (escape == NULL)
-			continue;
-		utf8_append_xml(printer->out, text + start, at - start);
-		buffer_append_string(printer->out, escape);
-		start = at + 1;
-	}
-	utf8_append_xml(printer->out, text + start, length - start);
-}
-
 static void put_base64(struct printer *printer, const char *bytes, size_t length)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -126,7 +99,8 @@ static void put_content(struct printer *printer, enum wbxml_event event)
 	}
 	if (event == WBXML_TEXT ||
 	    (options->opaque_as_text && utf8_xml_prefix(parser->text, parser->length) == parser->length))
-		put_text(printer, parser->text, length - (length < parser->length ? utf8_incomplete_tail(parser->text, length) : 0));
+		utf8_append_xml_escaped(printer->out, parser->text,
+			length - (length < parser->length ? utf8_incomplete_tail(parser->text, length) : 0));
 	else
 		put_base64(printer, parser->text, length);
 	if (length < parser->length)

@@ -143,6 +143,33 @@ void utf8_append_xml(struct buffer *buffer, const char *bytes, size_t length)
 	}
 }
 
+/* A carriage return must be escaped, or an XML parser reads it as a newline (XML 1.0 section 2.11). */
+static const char *escape_of(char byte)
+{
+	switch (byte) {
+	case '&': return "&amp;";
+	case '<': return "&lt;";
+	case '>': return "&gt;";
+	case '\r': return "&#13;";
+	default: return NULL;
+	}
+}
+
+void utf8_append_xml_escaped(struct buffer *buffer, const char *bytes, size_t length)
+{
+	size_t start = 0;
+
+	for (size_t at = 0; at < length; at++) {
+		const char *escape = escape_of(bytes[at]);
+		if (escape == NULL)
+			continue;
+		utf8_append_xml(buffer, bytes + start, at - start);
+		buffer_append_string(buffer, escape);
+		start = at + 1;
+	}
+	utf8_append_xml(buffer, bytes + start, length - start);
+}
+
 size_t utf8_incomplete_tail(const char *bytes, size_t length)
 {
 	for (size_t tail = 1; tail <= 3 && tail <= length; tail++) {

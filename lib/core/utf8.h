@@ -24,6 +24,8 @@ size_t utf8_string_prefix(const char *bytes, size_t length);
 size_t utf8_xml_prefix(const char *bytes, size_t length);
 /* Appends the bytes as such text: forbidden characters are left out, what is not UTF-8 becomes U+FFFD. */
 void utf8_append_xml(struct buffer *, const char *bytes, size_t length);
+/* The same, with what is markup in an element's content escaped. */
+void utf8_append_xml_escaped(struct buffer *, const char *bytes, size_t length);
 /* How many bytes at the end begin a character that is not complete (0 to 3): they belong to the next piece. */
 size_t utf8_incomplete_tail(const char *bytes, size_t length);
 
