@@ -91,6 +91,17 @@ static int check_run_dir(const char *text, struct error *error_r)
 	return strlen(text) > 50 ? error_set(error_r, "a folder for sockets has at most 50 bytes") : check_path(text, error_r);
 }
 
+static int check_public_url(const char *text, struct error *error_r)
+{
+	static const char scheme[] = "https://";
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
+	const char *host = text + strlen(scheme);
+
+	if (strncmp(text, scheme, strlen(scheme)) != 0 || host[0] == '\0' || host[strspn(host, letters)] != '\0')
+		return error_set(error_r, "it must be https://HOST or https://HOST:PORT, and nothing behind it");
+	return 0;
+}
+
 static int check_domain(const char *text, struct error *error_r)
 {
 	char user[USER_MAX + 1];
@@ -166,6 +177,7 @@ static const struct option top_options[] = {
 	{"listen_plain", OPTION_TEXTS, AT(config, listen_plain), .text = "{}", .check = check_plain_address},
 	{"certificate", OPTION_TEXT, AT(config, certificate), .check = check_path},
 	{"key", OPTION_TEXT, AT(config, key), .check = check_path},
+	{"public_url", OPTION_TEXT, AT(config, public_url), .check = check_public_url},
 	{"state_dir", OPTION_TEXT, AT(config, state_dir), .text = BELFRY_LOCALSTATEDIR "/lib/belfry", .check = check_path},
 	{"run_dir", OPTION_TEXT, AT(config, run_dir), .text = BELFRY_RUNSTATEDIR "/belfry", .check = check_run_dir},
 	{"fronts", OPTION_NUMBER, AT(config, fronts), .number = 2, .least = 1, .most = 64},

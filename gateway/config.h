@@ -69,6 +69,7 @@ struct config_connector {
 struct config {
 	struct config_strings listen, listen_plain;
 	char *certificate, *key;    /* paths; NULL when nothing listens with TLS */
+	char *public_url;           /* "https://HOST[:PORT]"; NULL: none */
 	char *state_dir, *run_dir;
 	unsigned fronts;
 	unsigned max_connections;   /* of one front */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/activesync/activesync.h"
+#include "gateway/autodiscover/autodiscover.h"
 #include "gateway/config.h"
 #include "gateway/sandbox.h"
 #include "gateway/supervisor.h"
@@ -28,8 +29,9 @@ struct arguments {
 /* Each engine's settings, made from the configuration. */
 struct engines {
 	struct activesync_engine_settings activesync;
+	struct autodiscover_engine_settings autodiscover;
 	struct directory directory;
-	struct front_engine table[1];
+	struct front_engine table[2];
 };
 
 static const char *instance_for(const struct directory *directory, const char *user)
@@ -45,7 +47,10 @@ static void fill_engines(struct engines *engines, const struct config *config)
 		.default_domain = config->default_domain, .instance_for = instance_for, .data = config};
 	engines->activesync = (struct activesync_engine_settings){
 		.limits = config->activesync, .policy = config->policy, .directory = &engines->directory};
+	engines->autodiscover = (struct autodiscover_engine_settings){
+		.public_url = config->public_url, .directory = &engines->directory};
 	engines->table[0] = (struct front_engine){&activesync_engine, &engines->activesync};
+	engines->table[1] = (struct front_engine){&autodiscover_engine, &engines->autodiscover};
 }
 
 static const struct notifier *const notifiers[] = {&notifier_null, &notifier_ping, NULL};

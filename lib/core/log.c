@@ -16,7 +16,7 @@ enum { LOG_LINE_MAX = 1024, LOG_QUOTE_BUFFERS = 8 };
 
 static const char *const subsystem_names[LOG_SUBSYSTEMS] = {
 	"main", "loop", "net", "tls", "http", "ipc", "store", "hub", "hook", "front",
-	"activesync", "connector", "imap", "notify", "control",
+	"activesync", "autodiscover", "connector", "imap", "notify", "control",
 };
 
 /* The only state of the process that is not passed around: what a log line needs. */

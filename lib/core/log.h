@@ -18,7 +18,7 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6,
 /* The subsystems that can be traced; log_subsystem_name() gives their names. */
 enum log_subsystem {
 	LOG_MAIN, LOG_LOOP, LOG_NET, LOG_TLS, LOG_HTTP, LOG_IPC, LOG_STORE, LOG_HUB, LOG_HOOK, LOG_FRONT,
-	LOG_ACTIVESYNC, LOG_CONNECTOR, LOG_IMAP, LOG_NOTIFY, LOG_CONTROL, LOG_SUBSYSTEMS
+	LOG_ACTIVESYNC, LOG_AUTODISCOVER, LOG_CONNECTOR, LOG_IMAP, LOG_NOTIFY, LOG_CONTROL, LOG_SUBSYSTEMS
 };
 
 /* role: the name of this process's role in each line ("hub", "front 1"). Copied. */

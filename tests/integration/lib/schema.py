@@ -17,8 +17,7 @@ import sys
 from lxml import etree
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
-# The root element of each command's answer. Autodiscover is plain XML with
-# namespaces of its own and is not checked here.
+# The root element of each command's answer. Autodiscover's is plain XML.
 ROOTS = ("{AirSync}Sync {Ping}Ping {FolderHierarchy}FolderSync "
          "{FolderHierarchy}FolderCreate {FolderHierarchy}FolderDelete "
          "{FolderHierarchy}FolderUpdate {Provision}Provision "
@@ -26,7 +25,9 @@ ROOTS = ("{AirSync}Sync {Ping}Ping {FolderHierarchy}FolderSync "
          "{Move}MoveItems {MeetingResponse}MeetingResponse {Search}Search "
          "{Settings}Settings {ResolveRecipients}ResolveRecipients "
          "{ValidateCert}ValidateCert {ComposeMail}SendMail "
-         "{ComposeMail}SmartForward {ComposeMail}SmartReply {Find}Find").split()
+         "{ComposeMail}SmartForward {ComposeMail}SmartReply {Find}Find "
+         "{http://schemas.microsoft.com/exchange/autodiscover/responseschema/"
+         "2006}Autodiscover").split()
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _loaded = {}
@@ -53,9 +54,7 @@ def files_by_namespace(path):
     parser = etree.XMLParser(remove_comments=True, resolve_entities=False)
     for name in sorted(glob.glob(os.path.join(path, "*.xsd"))):
         root = etree.parse(name, parser).getroot()
-        target = root.get("targetNamespace")
-        if "/" not in target:
-            namespaces.setdefault(target, []).append(root)
+        namespaces.setdefault(root.get("targetNamespace"), []).append(root)
     return namespaces
 
 

@@ -103,7 +103,7 @@ static void every_value_arrives_where_it_belongs(void **state)
 {
 	struct room *room = *state;
 	char *text = mem_printf(USERS "listen = {\"127.0.0.1:8443\", \"[::1]:8443\"}\nlisten_plain = {\"127.0.0.1:8080\"}\n"
-		"certificate = \"/c\"\nkey = \"/k\"\nstate_dir = \"/s\"\nrun_dir = \"/r\"\nfronts = 3\nmax_connections = 7\n"
+		"public_url = \"https://mail.example:8443\"\ncertificate = \"/c\"\nkey = \"/k\"\nstate_dir = \"/s\"\nrun_dir = \"/r\"\nfronts = 3\nmax_connections = 7\n"
 		"alive_s = 0\n"
 		"default_domain = \"Example.ORG\"\n"
 		"hook {\n mode = 0660\n trusted_users = {\"root\", \"#61009\"}\n rate = 5\n}\n"
@@ -122,6 +122,7 @@ static void every_value_arrives_where_it_belongs(void **state)
 	if (config == NULL)
 		fail_msg("%s", buffer_string(&room->said));
 	assert_string_equal(config->listen.items[1], "[::1]:8443");
+	assert_string_equal(config->public_url, "https://mail.example:8443");
 	assert_string_equal(config->default_domain, "example.org");
 	assert_true(config->fronts == 3 && config->max_connections == 7 && config->alive_s == 0);
 	assert_true(config->hook.mode == 0660 && config->hook.rate == 5 && config->hook.trusted_count == 2);
@@ -178,6 +179,9 @@ static void a_mistake_is_told_with_its_line(void **state)
 		{LEAST MAIN "listen = {\":443\"}\n", "it must be PORT"},
 		{LEAST MAIN "listen_plain = {\"0.0.0.0:80\"}\n", "belfry.conf:7: listen_plain = \"0.0.0.0:80\": passwords"},
 		{LEAST MAIN "listen_plain = {\"80\"}\n", "passwords would cross the network"},
+		{LEAST MAIN "public_url = \"http://mail.example\"\n", "public_url = \"http://mail.example\": it must be https://"},
+		{LEAST MAIN "public_url = \"https://\"\n", "it must be https://"},
+		{LEAST MAIN "public_url = \"https://mail.example/\"\n", "and nothing behind it"},
 		{LEAST MAIN "state_dir = \"var\"\n", "state_dir = \"var\": it must be a path"},
 		{LEAST MAIN "run_dir = \"/a2345678901234567890123456789012345678901234567890\"\n", "at most 50 bytes"},
 		{LEAST MAIN "default_domain = \"a b\"\n", "it must be a domain"},

@@ -66,14 +66,16 @@ void try_begin(struct try_engine *try, const struct policy_settings *policy)
 		.limits = {.heartbeat_min_s = 60, .heartbeat_max_s = 3540, .max_folders = 5, .window_max = 512, .max_devices = 10},
 		.directory = &try->directory,
 	};
+	try->autodiscover.directory = &try->directory;
 	if (policy != NULL)
 		try->settings.policy = *policy;
 	log_set_sink(note_errors, NULL);
 	errors = 0;
 	try_ends_begin(try);
-	const struct front_engine engines[] = {{&activesync_engine, &try->settings}};
+	const struct front_engine engines[] = {
+		{&activesync_engine, &try->settings}, {&autodiscover_engine, &try->autodiscover}};
 	struct front_settings settings = {.number = 1, .connections_max = 10, .http_places = 1, .engines = engines,
-		.engine_count = 1, .net = try->net};
+		.engine_count = 2, .net = try->net};
 	try->front = front_create(&settings, &error);
 	assert_non_null(try->front);
 	loop_settle(try->loop);
@@ -133,9 +135,13 @@ static void read_document(struct try_engine *try)
 	const char *type = try_header(try, "Content-Type");
 
 	buffer_truncate(&try->xml, 0);
-	if (try->body.length == 0 || type == NULL || strcmp(type, "application/vnd.ms-sync.wbxml") != 0)
+	if (try->body.length == 0 || type == NULL)
 		return;
-	if (wbxml_to_xml(&try->xml, &activesync_language, try->body.data, try->body.length, &options, &error) < 0)
+	if (strncmp(type, "text/xml", 8) == 0)
+		buffer_append(&try->xml, try->body.data, try->body.length);
+	else if (strcmp(type, "application/vnd.ms-sync.wbxml") != 0)
+		return;
+	else if (wbxml_to_xml(&try->xml, &activesync_language, try->body.data, try->body.length, &options, &error) < 0)
 		fail_msg("an answer is no WBXML: %s", error.text);
 	const char *root = strstr(buffer_string(&try->xml), "?>");
 	buffer_consume(&try->xml, (size_t)(root + 2 - try->xml.data));
@@ -188,11 +194,14 @@ static void write_request(const struct try_request *ask, const struct buffer *bo
 	const char *login = ask->login == NULL ? "alice:secret" : ask->login;
 	char usual[256], basic[512];
 
-	snprintf(usual, sizeof usual, "Cmd=%s&User=alice&DeviceId=%s&DeviceType=phone", ask->command,
+	snprintf(usual, sizeof usual, "/Microsoft-Server-ActiveSync?Cmd=%s&User=alice&DeviceId=%s&DeviceType=phone", ask->command,
 		ask->device == NULL ? "dev1" : ask->device);
 	EVP_EncodeBlock((unsigned char *)basic, (const unsigned char *)login, (int)strlen(login));
-	buffer_printf(text, "%s /Microsoft-Server-ActiveSync?%s HTTP/1.1\r\nHost: h\r\n",
-		ask->method == NULL ? "POST" : ask->method, ask->query == NULL ? usual : ask->query);
+	if (ask->query != NULL)
+		snprintf(usual, sizeof usual, "/Microsoft-Server-ActiveSync?%s", ask->query);
+	buffer_printf(text, "%s %s HTTP/1.1\r\nHost: %s\r\n", ask->method == NULL ? "POST" : ask->method,
+		ask->path == NULL ? usual : ask->path, ask->host == NULL ? "h" : ask->host);
+	add_header(text, "X-Forwarded-Proto", ask->scheme);
 	if (login[0] != '\0')
 		buffer_printf(text, "Authorization: Basic %s\r\n", basic);
 	add_header(text, "MS-ASProtocolVersion", ask->version == NULL ? "14.1" : ask->version);

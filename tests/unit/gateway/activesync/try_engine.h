@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The engine in a real front, for tests: a phone at one end, a hub and a connector that are played here over links in
+ * The engines in a real front, for tests: a phone at one end, a hub and a connector that are played here over links in
  * memory at the other. Both play fair unless they are told otherwise: the hub keeps records and counts locks, the
  * connector has one user (alice, password "secret") with the mailboxes that the test puts there.
  */
@@ -8,6 +8,7 @@
 #define BELFRY_TESTS_UNIT_GATEWAY_ACTIVESYNC_TRY_ENGINE_H
 
 #include "gateway/activesync/activesync.h"
+#include "gateway/autodiscover/autodiscover.h"
 #include "gateway/front.h"
 #include "lib/core/buffer.h"
 #include "lib/ipc/link.h"
@@ -52,6 +53,7 @@ struct try_engine {
 	struct front *front;
 	struct directory directory;
 	struct activesync_engine_settings settings;
+	struct autodiscover_engine_settings autodiscover;
 
 	/* The hub. */
 	struct listener *hub_listener;
@@ -103,7 +105,7 @@ struct try_engine {
 	struct buffer got;
 	bool phone_ended;
 	unsigned status;                 /* of the last answer; 0: none yet */
-	struct buffer head, body, xml;   /* of it; xml: of a WBXML body */
+	struct buffer head, body, xml;   /* of it; xml: of a WBXML or an XML body */
 };
 
 /* One request. What is NULL has a usual value. */
@@ -116,6 +118,8 @@ struct try_request {
 	const char *query;               /* instead of the usual */
 	const char *login;               /* user:password; "": no header */
 	const char *policy_key, *agent, *device;
+	const char *path;                /* of another engine, without a query */
+	const char *host, *scheme;       /* Host, X-Forwarded-Proto */
 };
 
 void try_begin(struct try_engine *, const struct policy_settings *);
