@@ -54,6 +54,8 @@
  * done without anybody knowing, makes the whole request UNAVAILABLE: it is asked again, and MUST then do nothing twice,
  * also while the first is still at work. Any other status is the backend's no, and the device is told how things are.
  * What goes to_trash MUST NOT be destroyed for want of a trash.
+ * Search SHOULD find texts in the decoded header and body. They are what a person typed: no byte of them MUST ever be
+ * taken for a part of a command to the backend. What the backend cannot search for is LIMIT.
  * Alter on a collection that is not there is NOT_FOUND; one whose new name is taken is EXISTS, with that name: so an Alter
  * that comes a second time tells what the first one did. What is below a collection goes with it, wherever it goes.
  *

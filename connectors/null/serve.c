@@ -247,6 +247,17 @@ static void alter(struct null_store *store, struct null_user *user, struct servi
 	service_answer(client, &response, -1);
 }
 
+static void search(const struct null_mailboxes *mailboxes, struct service_client *client, const request_t *request,
+	struct arena *arena)
+{
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_FOUND);
+	Belfry__Connector__Found found = BELFRY__CONNECTOR__FOUND__INIT;
+
+	null_search(mailboxes, request->search, &found, arena);
+	response.found = &found;
+	service_answer(client, &response, -1);
+}
+
 /* --- the watch half -------------------------------------------------------------------------------------------- */
 
 static void fill_hierarchy(const struct null_mailboxes *mailboxes, Belfry__Role__Position *position, struct arena *arena)
@@ -390,6 +401,7 @@ static void asked_with_handle(struct null_store *store, struct service_client *c
 	case BELFRY__CONNECTOR__REQUEST__BODY_LIST: list(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY: survey(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: fetch(mailboxes, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: search(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(store, user, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: alter(store, user, client, request, arena); break;
 	default: answer_status(client, request, BELFRY__CONNECTOR__STATUS__UNSUPPORTED);

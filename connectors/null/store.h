@@ -97,4 +97,10 @@ extern const struct service_events null_service_events;
 Belfry__Connector__Status null_alter(struct null_store *, struct null_user *, const Belfry__Connector__Alter *,
 	const char *name);
 
+/* --- search.c -------------------------------------------------------------------------------------------------- */
+
+/* found: initialised; filled from the arena. */
+void null_search(const struct null_mailboxes *, const Belfry__Connector__Search *, Belfry__Connector__Found *found,
+	struct arena *);
+
 #endif

@@ -13,7 +13,7 @@ static void unsupported(struct request *request)
 		request_answer_http(request, 501, "this command is not served here");
 }
 
-#define SERVED_NAMES "Sync,FolderSync,FolderCreate,FolderDelete,FolderUpdate,GetItemEstimate,Ping,Provision,Settings"
+#define SERVED_NAMES "Sync,FolderSync,FolderCreate,FolderDelete,FolderUpdate,GetItemEstimate,Ping,Provision,Search,Settings"
 
 #define UNSUPPORTED(name, page, tag) \
 	{name, AS_##page##_##tag, AS_##page##_STATUS, .run = unsupported}
@@ -34,6 +34,8 @@ static const struct command commands[] = {
 		.run = ping_run, .retry_status = 8},
 	{"Provision", AS_PROVISION_PROVISION, AS_PROVISION_STATUS, .prepare = provision_prepare, .run = provision_run,
 		.retry_status = 3},
+	{"Search", AS_SEARCH_SEARCH, AS_SEARCH_STATUS, .needs_policy = true, .prepare = search_prepare, .run = search_run,
+		.retry_status = 3},
 	/* Without a policy, too: a device of 14.0 says what it is before it asks for one. */
 	{"Settings", AS_SETTINGS_SETTINGS, AS_SETTINGS_STATUS, .prepare = settings_prepare, .run = settings_run,
 		.retry_status = 4},
@@ -43,7 +45,6 @@ static const struct command commands[] = {
 	UNSUPPORTED("ItemOperations", ITEMOPERATIONS, ITEMOPERATIONS),
 	UNSUPPORTED("MoveItems", MOVE, MOVEITEMS),
 	UNSUPPORTED("ResolveRecipients", RESOLVERECIPIENTS, RESOLVERECIPIENTS),
-	UNSUPPORTED("Search", SEARCH, SEARCH),
 	UNSUPPORTED("SendMail", COMPOSEMAIL, SENDMAIL),
 	UNSUPPORTED("SmartForward", COMPOSEMAIL, SMARTFORWARD),
 	UNSUPPORTED("SmartReply", COMPOSEMAIL, SMARTREPLY),

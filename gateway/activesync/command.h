@@ -23,6 +23,8 @@ int ping_prepare(struct request *, Belfry__Role__Begin *);
 void ping_run(struct request *);
 int provision_prepare(struct request *, Belfry__Role__Begin *);
 void provision_run(struct request *);
+int search_prepare(struct request *, Belfry__Role__Begin *);
+void search_run(struct request *);
 int settings_prepare(struct request *, Belfry__Role__Begin *);
 void settings_run(struct request *);
 int sync_prepare(struct request *, Belfry__Role__Begin *);

@@ -67,6 +67,14 @@ static bool may_alter(const struct request *request, const Belfry__Connector__Al
 		may_act(request, ACTION_CHANGE, request->user, alter->parent[0] == '\0' ? NULL : alter->parent, 0);
 }
 
+static bool may_search(const struct request *request, const Belfry__Connector__Search *search)
+{
+	for (size_t i = 0; i < search->n_collections; i++)
+		if (!may_act(request, ACTION_READ, request->user, search->collections[i], 0))
+			return false;
+	return true;
+}
+
 /* Where the hierarchy stands, and nothing else. */
 static bool may_check(const struct request *request, const Belfry__Connector__Check *check)
 {
@@ -86,6 +94,7 @@ static bool may_ask(const struct request *request, const Belfry__Connector__Requ
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: return may_fetch(request, question->fetch);
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: return may_apply(request, question->apply);
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: return may_alter(request, question->alter);
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: return may_search(request, question->search);
 	case BELFRY__CONNECTOR__REQUEST__BODY_CHECK: return may_check(request, question->check);
 	default: return false; /* the watch half is the hub's */
 	}

@@ -113,6 +113,11 @@ int sync_request_read(struct request *, struct sync_job *, const struct wbxml_no
 /* The records are there: finds the state, reads options and commands. Sets job->status. */
 void sync_request_resolve(struct request *, struct sync_job *);
 
+/* An Options element (NULL: all defaults), which replaces what options held as a whole. Non-zero: it makes no sense. */
+int sync_options_read(struct request *, Belfry__Activesync__Options *options_r, const struct wbxml_node *);
+/* The bodies that these options ask a Fetch for, options->n_bodies of them. whole: not truncated. */
+Belfry__Connector__BodyWish **sync_wishes(struct request *, const Belfry__Activesync__Options *, bool whole);
+
 /* Runs the job at work->job_at; sync_job_done() follows when its part of the answer is written. */
 void sync_job_run(struct request *);
 void sync_job_done(struct request *);

@@ -258,7 +258,7 @@ static void fetched(const Belfry__Connector__Response *response, int fd, bool is
 }
 
 /* What the device fetches by name comes whole (MS-ASCMD 2.2.3.67.2): it was cut before, which is why. */
-static Belfry__Connector__BodyWish **wishes(struct request *request, const Belfry__Activesync__Options *options, bool whole)
+Belfry__Connector__BodyWish **sync_wishes(struct request *request, const Belfry__Activesync__Options *options, bool whole)
 {
 	Belfry__Connector__BodyWish **all = arena_alloc(request->arena, (options->n_bodies + 1) * sizeof *all);
 
@@ -302,7 +302,7 @@ static void fetch_next(struct request *request)
 	fetch.n_ids = job->item_count - job->item_next < SYNC_FETCH_BATCH ? job->item_count - job->item_next
 									   : SYNC_FETCH_BATCH;
 	job->item_next += fetch.n_ids;
-	fetch.wishes = wishes(request, options, job->in_responses);
+	fetch.wishes = sync_wishes(request, options, job->in_responses);
 	fetch.n_wishes = options->n_bodies;
 	fetch.mime_support = options->mime_support;
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_FETCH;

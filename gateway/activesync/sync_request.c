@@ -74,7 +74,7 @@ static const struct wbxml_node *find_options(const struct wbxml_node *collection
 }
 
 /* A later Options replaces the earlier as a whole. */
-static int read_options(struct request *request, Belfry__Activesync__Options *options, const struct wbxml_node *node)
+int sync_options_read(struct request *request, Belfry__Activesync__Options *options, const struct wbxml_node *node)
 {
 	belfry__activesync__options__init(options);
 	options->bodies = arena_alloc(request->arena, BODY_PREFERENCES_MAX * sizeof *options->bodies);
@@ -119,7 +119,7 @@ static int take_options(struct request *request, struct sync_job *job)
 	if (node == NULL)
 		return 0;
 	ProtobufCBinaryData before = pack_options(request, record->options);
-	int status = read_options(request, record->options, node);
+	int status = sync_options_read(request, record->options, node);
 	if (status != 0)
 		return status;
 	ProtobufCBinaryData now = pack_options(request, record->options);
