@@ -85,6 +85,7 @@ static void do_request(struct worker_call *call)
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: worker_fetch(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: worker_apply(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: worker_alter(call); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: worker_search(call); break;
 	default: worker_refuse(call, BELFRY__CONNECTOR__STATUS__UNSUPPORTED, "the worker does not know this request"); break;
 	}
 }

@@ -32,6 +32,7 @@ void worker_survey(struct worker_call *);
 void worker_fetch(struct worker_call *);
 void worker_apply(struct worker_call *);
 void worker_alter(struct worker_call *);
+void worker_search(struct worker_call *);
 
 /* A new session in place of a broken one. NULL with error_r: call->session is as it was. */
 struct session *worker_reopen(struct worker_call *, struct error *error_r);
@@ -51,6 +52,12 @@ worker_status worker_status_of(enum session_answer, const struct error *said);
 void worker_append_range(struct buffer *set, uint64_t first, uint64_t last);
 /* Adds the ids of a set as a server writes it: "2,10:15,21"; a range may be turned round. */
 void worker_read_set(struct imap_text set, struct ranges *);
+/* Adds the ids of a SEARCH or an ESEARCH response. */
+void worker_read_search(const struct imap_response *, struct ranges *);
+/* Appends a search key with the day of this time, " SINCE 1-Jan-2026". Servers compare days in a time zone that only they
+ * know: UTC-12 to UTC+14. */
+void worker_append_day(struct buffer *command, const char *key, uint64_t time_s);
+enum { WORKER_ZONE_WEST_S = 12 * 3600, WORKER_ZONE_EAST_S = 14 * 3600 };
 /* Flag bits of the contract from what stands in FLAGS (…), behind its parenthesis; other keywords to keyword(). */
 uint32_t worker_read_flags(struct imap_cursor *, void (*keyword)(struct imap_text, void *), void *data);
 /* Skips a value that may be a list, however deep; false: there is none. */

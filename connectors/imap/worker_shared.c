@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Small pieces that several requests need. */
+#include <time.h>
+
 #include "connectors/imap/worker_internal.h"
 
 void worker_append_range(struct buffer *set, uint64_t first, uint64_t last)
@@ -35,6 +37,35 @@ void worker_read_set(struct imap_text set, struct ranges *ranges)
 		if (at == end || *at++ != ',')
 			return;
 	}
+}
+
+/* * SEARCH 2 3 6, or * ESEARCH (TAG "B4") UID ALL 2:3,6 */
+void worker_read_search(const struct imap_response *response, struct ranges *ranges)
+{
+	bool extended = imap_text_is(response->keyword, "ESEARCH"), is_set = !extended;
+	struct imap_cursor cursor = imap_cursor_over(response->rest);
+	struct imap_token token;
+
+	if (!extended && !imap_text_is(response->keyword, "SEARCH"))
+		return;
+	while ((token = imap_token_next(&cursor)).kind != IMAP_END && token.kind != IMAP_BROKEN) {
+		if (token.kind != IMAP_ATOM)
+			continue;
+		if (is_set)
+			worker_read_set(token.text, ranges);
+		is_set = !extended || imap_text_is(token.text, "ALL");
+	}
+}
+
+void worker_append_day(struct buffer *command, const char *key, uint64_t time_s)
+{
+	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
+		"Dec"};
+	time_t time = (time_t)time_s;
+	struct tm day;
+
+	if (gmtime_r(&time, &day) != NULL)
+		buffer_printf(command, " %s %d-%s-%d", key, day.tm_mday, months[day.tm_mon], day.tm_year + 1900);
 }
 
 uint32_t worker_read_flags(struct imap_cursor *cursor, void (*keyword)(struct imap_text, void *), void *data)

@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "connectors/imap/mailbox_name.h"
 #include "connectors/imap/position.h"
@@ -15,8 +14,7 @@
 
 enum {
 	SURVEY_SET_MAX = 4000,        /* bytes of an id set in a command; a longer one is widened to its span */
-	SURVEY_FLAGS_MAX = 400000,    /* items in one answer: with more the frame would be over LINK_FRAME_MAX */
-	SURVEY_ZONE_S = 12 * 3600     /* SINCE compares days in a time zone that only the server knows */
+	SURVEY_FLAGS_MAX = 400000     /* items in one answer: with more the frame would be over LINK_FRAME_MAX */
 };
 
 /* The commands under way, in the order of their answers. */
@@ -55,22 +53,6 @@ static void hear_status(struct survey *survey, const struct imap_response *respo
 		survey->has_position = true;
 	}
 	buffer_release(&name);
-}
-
-/* * SEARCH 2 3 6, or * ESEARCH (TAG "B4") UID ALL 2:3,6 */
-static void hear_search(struct survey *survey, const struct imap_response *response, bool extended)
-{
-	struct imap_cursor cursor = imap_cursor_over(response->rest);
-	struct imap_token token;
-	bool is_set = !extended;
-
-	while ((token = imap_token_next(&cursor)).kind != IMAP_END && token.kind != IMAP_BROKEN) {
-		if (token.kind != IMAP_ATOM)
-			continue;
-		if (is_set)
-			worker_read_set(token.text, &survey->present);
-		is_set = !extended || imap_text_is(token.text, "ALL");
-	}
 }
 
 static void add_flags(struct survey *survey, uint64_t id, uint32_t flags)
@@ -113,10 +95,10 @@ static void hear(const struct imap_response *response, void *data)
 {
 	if (imap_text_is(response->keyword, "FETCH"))
 		hear_flags(data, response);
-	else if (imap_text_is(response->keyword, "ESEARCH") || imap_text_is(response->keyword, "SEARCH"))
-		hear_search(data, response, response->keyword.length == 7);
 	else if (imap_text_is(response->keyword, "STATUS"))
 		hear_status(data, response);
+	else
+		worker_read_search(response, &((struct survey *)data)->present);
 }
 
 /* --- what is asked --------------------------------------------------------------------------------------------- */
@@ -180,17 +162,14 @@ static int queue_view(struct survey *survey, struct error *error_r)
 
 static void queue_search(struct survey *survey)
 {
-	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
-		"Dec"};
 	struct session *session = survey->call->session;
-	time_t since = (time_t)survey->request->received_since_s - SURVEY_ZONE_S;
-	char filter[40] = "";
-	struct tm day;
+	uint64_t since_s = survey->request->received_since_s;
+	struct buffer command = BUFFER_EMPTY;
 
-	if (since > 0 && gmtime_r(&since, &day) != NULL)
-		snprintf(filter, sizeof filter, " SINCE %d-%s-%d", day.tm_mday, months[day.tm_mon], day.tm_year + 1900);
-	session_queue(session, "UID SEARCH %sUNDELETED%s",
-		session->capabilities & IMAP_CAP_ESEARCH ? "RETURN (ALL) " : "", filter);
+	buffer_printf(&command, "UID SEARCH %sUNDELETED", session->capabilities & IMAP_CAP_ESEARCH ? "RETURN (ALL) " : "");
+	if (since_s > WORKER_ZONE_WEST_S)
+		worker_append_day(&command, "SINCE", since_s - WORKER_ZONE_WEST_S);
+	session_queue_buffer(session, &command);
 	note_step(survey, STEP_SEARCH);
 }
 
