@@ -370,6 +370,24 @@ static bool has_to_wait_its_turn(const struct pool *pool, const struct request *
 	return false;
 }
 
+/* A search may read whole mailboxes: it gets no worker when half of them search already, or one does for this user. */
+static bool searches_suffice(const struct pool *pool, const struct request *request)
+{
+	int count = 0, most = pool->settings->workers / 2;
+
+	if (request->kind != BELFRY__CONNECTOR__REQUEST__BODY_SEARCH)
+		return false;
+	for (int i = 0; i < pool->settings->workers; i++) {
+		const struct request *other = pool->slots[i].request;
+		if (other == NULL || other->kind != BELFRY__CONNECTOR__REQUEST__BODY_SEARCH)
+			continue;
+		if (strcmp(other->account->user, request->account->user) == 0)
+			return true;
+		count++;
+	}
+	return count >= (most > 1 ? most : 1);
+}
+
 static void hand_out(struct deferred *deferred)
 {
 	struct pool *pool = container_of(deferred, struct pool, hand_out);
@@ -377,7 +395,7 @@ static void hand_out(struct deferred *deferred)
 	for (struct request *request = pool->first, *next; request != NULL; request = next) {
 		next = request->next;
 		if (running_of(pool, request) >= POOL_USER_RUNNING_MAX || service_is_clogged(request->client)
-			|| has_to_wait_its_turn(pool, request))
+			|| has_to_wait_its_turn(pool, request) || searches_suffice(pool, request))
 			continue;
 		struct slot *slot = find_slot(pool, request);
 		if (slot == NULL)

@@ -4,7 +4,8 @@
  * is used again; when that one is busy, to any that is not; when all are, it waits. A worker has one request at a
  * time; one that dies or hangs costs that request only, is replaced, and the item it died on is not touched again.
  * timeout_s is counted from when a request came, so that none is started or goes on that its client has given up.
- * Of a collection one Apply runs at a time, in the order they came; what only reads goes on beside it.
+ * Of a collection one Apply runs at a time, in the order they came; what only reads goes on beside it. Searches, which may
+ * read whole mailboxes, leave half of the workers to others, and run one at a time for a user.
  *
  *   slot: empty ─▶ idle ◀─▶ busy          (empty: none started, ended for want of work, or died)
  */
@@ -34,7 +35,7 @@ struct pool *pool_create(struct loop *, const struct imap_settings *, const stru
 	const struct pool_events *, void *owner);
 void pool_free(struct pool **);
 
-/* Answers, now or later. The body is one of list, survey, fetch, apply. */
+/* Answers, now or later. The body is one of list, survey, fetch, apply, alter, search. */
 void pool_ask(struct pool *, struct service_client *, const Belfry__Connector__Request *, struct account *);
 /* The client is gone, or has taken all that was sent. */
 void pool_forget_client(struct pool *, const struct service_client *);

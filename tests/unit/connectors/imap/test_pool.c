@@ -67,6 +67,45 @@ static void a_busy_worker_holds_nobody_up(void **state)
 	fixture_stop(&fixture);
 }
 
+static uint64_t ask_search(struct fixture *fixture)
+{
+	Belfry__Connector__Request request = BELFRY__CONNECTOR__REQUEST__INIT;
+	Belfry__Connector__Search search = BELFRY__CONNECTOR__SEARCH__INIT;
+
+	request.handle = (ProtobufCBinaryData){ASKER_HANDLE_BYTES, fixture->front.handle};
+	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_SEARCH;
+	request.search = &search;
+	return asker_ask(&fixture->front, &request);
+}
+
+static void searches_leave_workers_to_others(void **state)
+{
+	static const char *const users[] = {"alice@example.org", "bob@example.org", "carol@example.org"};
+	struct fixture fixture;
+	uint64_t ids[4];
+
+	(void)state;
+	fixture_start(&fixture, "workers=4\n");
+	for (int i = 0; i < 3; i++) {
+		fixture_login(&fixture, users[i]);
+		ids[i] = ask_search(&fixture);
+	}
+	assert_int_equal(fixture.started, 2); /* half of the workers */
+	asker_list(&fixture.front);
+	assert_int_equal(fixture.started, 3); /* carol's list does not wait behind her search */
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(asker_status(&fixture.front, ids[0]), STATUS(OK));
+	assert_int_equal(asker_status(&fixture.front, ids[2]), -1);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(asker_status(&fixture.front, ids[2]), STATUS(OK)); /* alice's worker has it now */
+	ids[2] = ask_search(&fixture);
+	ids[3] = ask_search(&fixture); /* carol's second waits for her first */
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	assert_int_equal(asker_status(&fixture.front, ids[1]), STATUS(OK));
+	assert_int_equal(asker_status(&fixture.front, ids[3]), -1);
+	fixture_stop(&fixture);
+}
+
 static void of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came(void **state)
 {
 	struct fixture fixture;
@@ -468,6 +507,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_is_passed_on_with_the_askers_id),
 		cmocka_unit_test(a_busy_worker_holds_nobody_up),
+		cmocka_unit_test(searches_leave_workers_to_others),
 		cmocka_unit_test(of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came),
 		cmocka_unit_test(a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next),
 		cmocka_unit_test(who_waits_too_long_is_told_so),
