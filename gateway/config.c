@@ -80,6 +80,13 @@ static int check_plain_address(const char *text, struct error *error_r)
 	return 0;
 }
 
+static int check_network(const char *text, struct error *error_r)
+{
+	struct ip_network network;
+
+	return ip_network_parse(text, &network, error_r);
+}
+
 static int check_path(const char *text, struct error *error_r)
 {
 	return text[0] == '/' ? 0 : error_set(error_r, "it must be a path that begins with /");
@@ -175,6 +182,8 @@ static const char *const hook_words[] = {"auto", "yes", "no", NULL};
 static const struct option top_options[] = {
 	{"listen", OPTION_TEXTS, AT(config, listen), .text = "{\"443\"}", .check = check_address},
 	{"listen_plain", OPTION_TEXTS, AT(config, listen_plain), .text = "{}", .check = check_plain_address},
+	{"listen_proxy", OPTION_TEXTS, AT(config, listen_proxy), .text = "{}", .check = check_plain_address},
+	{"trusted_proxies", OPTION_TEXTS, AT(config, trusted_proxies), .text = "{}", .check = check_network},
 	{"certificate", OPTION_TEXT, AT(config, certificate), .check = check_path},
 	{"key", OPTION_TEXT, AT(config, key), .check = check_path},
 	{"public_url", OPTION_TEXT, AT(config, public_url), .check = check_public_url},
@@ -420,6 +429,17 @@ static void resolve_trusted(struct config_hook *hook)
 			hook->trusted[hook->trusted_count++] = uid;
 }
 
+/* What is no network was told when it was read. */
+static void resolve_proxies(struct config *config)
+{
+	struct error error;
+
+	config->trusted = mem_alloc_array(config->trusted_proxies.count + 1, sizeof *config->trusted);
+	for (size_t i = 0; i < config->trusted_proxies.count; i++)
+		if (ip_network_parse(config->trusted_proxies.items[i], &config->trusted[config->trusted_count], &error) == 0)
+			config->trusted_count++;
+}
+
 /* The first line of the file, without its end; free it wiped. NULL with error_r. */
 static char *read_secret(const char *path, struct error *error_r)
 {
@@ -490,6 +510,7 @@ static struct config *store(cfg_t *cfg)
 	resolve_user(&config->user_hub);
 	resolve_user(&config->user_connector);
 	resolve_trusted(&config->hook);
+	resolve_proxies(config);
 	config->connector_count = cfg_size(cfg, "connector");
 	config->connectors = mem_alloc_array(config->connector_count + 1, sizeof *config->connectors);
 	for (size_t i = 0; i < config->connector_count; i++)
@@ -537,8 +558,11 @@ static void check_together(const struct config *config, const char *path)
 {
 	bool has_tls = config->listen.count > 0;
 
-	if (!has_tls && config->listen_plain.count == 0)
-		config_error(reading, path, "nothing listens; give listen (or listen_plain) an address");
+	if (!has_tls && config->listen_plain.count == 0 && config->listen_proxy.count == 0)
+		config_error(reading, path, "nothing listens; give listen (or listen_plain, listen_proxy) an address");
+	if (config->listen_plain.count > 0 && config->trusted_proxies.count == 0)
+		config_warning(reading, path, "listen_plain without trusted_proxies: no X-Forwarded-For is believed, so that all "
+			"phones behind the proxy count as one address; trusted_proxies = {\"127.0.0.1\"} names it");
 	if (has_tls && (config->certificate == NULL || config->key == NULL))
 		config_error(reading, path, "certificate and key are missing; phones speak TLS only "
 			"(behind a proxy that does TLS: listen = {} and listen_plain)");
@@ -585,6 +609,7 @@ void config_free(struct config **owner)
 	}
 	free(config->connectors);
 	free(config->hook.trusted);
+	free(config->trusted);
 	for (int i = 0; i < SINGLE_SECTIONS; i++)
 		option_table_free(&sections[i].table, (char *)config + sections[i].offset);
 	option_table_free(&top_table, config);

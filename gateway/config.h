@@ -15,6 +15,7 @@
 #include "gateway/service/user.h"
 #include "lib/core/buffer.h"
 #include "lib/core/error.h"
+#include "lib/net/ip.h"
 
 #define CONFIG_DEFAULT_PATH BELFRY_SYSCONFDIR "/belfry/belfry.conf"
 
@@ -67,7 +68,10 @@ struct config_connector {
 };
 
 struct config {
-	struct config_strings listen, listen_plain;
+	struct config_strings listen, listen_plain, listen_proxy;
+	struct config_strings trusted_proxies;
+	struct ip_network *trusted; /* of them: whose X-Forwarded-For is believed */
+	size_t trusted_count;
 	char *certificate, *key;    /* paths; NULL when nothing listens with TLS */
 	char *public_url;           /* "https://HOST[:PORT]"; NULL: none */
 	char *state_dir, *run_dir;

@@ -196,5 +196,6 @@ unsigned config_check_world(const struct config *config, config_complain *tell, 
 	check_limits(&complaints, config);
 	check_addresses(&complaints, &config->listen);
 	check_addresses(&complaints, &config->listen_plain);
+	check_addresses(&complaints, &config->listen_proxy);
 	return complaints.errors;
 }

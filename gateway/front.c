@@ -143,9 +143,9 @@ static void looked(struct timer *timer)
 	timer_start(net_loop(front->settings.net), &front->look, FRONT_LOOK_MS, looked);
 }
 
-static void accept_phone(struct front *front, struct stream *stream, bool behind_proxy)
+static void accept_phone(struct front *front, struct stream *stream, enum http_from from)
 {
-	http_server_accept(front->http, stream, behind_proxy);
+	http_server_accept(front->http, stream, from);
 	if (front->tells > 0)
 		front->tells--;
 	if (front->tells == 0 && http_server_is_full(front->http))
@@ -156,7 +156,12 @@ static void accept_phone(struct front *front, struct stream *stream, bool behind
 
 static void accepted_plain(struct stream *stream, void *data)
 {
-	accept_phone(data, stream, true);
+	accept_phone(data, stream, HTTP_FROM_PROXY);
+}
+
+static void accepted_proxy(struct stream *stream, void *data)
+{
+	accept_phone(data, stream, HTTP_FROM_PROXY_PROTOCOL);
 }
 
 static void accepted_tls(struct stream *stream, void *data)
@@ -164,7 +169,7 @@ static void accepted_tls(struct stream *stream, void *data)
 	struct front *front = data;
 
 	tls_accept(stream, front->tls);
-	accept_phone(front, stream, false);
+	accept_phone(front, stream, HTTP_FROM_PHONE);
 }
 
 static int listen_at(struct front *front, const char *kind, unsigned places, net_accepted *accepted,
@@ -240,16 +245,19 @@ struct front *front_create(const struct front_settings *settings, struct error *
 {
 	struct front *front = mem_alloc(sizeof *front);
 	struct http_server_settings http = {.loop = net_loop(settings->net), .header = header, .request = request,
-		.connections_max = connections_max(settings), .data = front};
+		.connections_max = connections_max(settings), .trusted = settings->trusted,
+		.trusted_count = settings->trusted_count, .data = front};
 
 	front->settings = *settings;
-	front->listeners = mem_alloc_array(settings->https_places + settings->http_places + 1, sizeof *front->listeners);
+	front->listeners = mem_alloc_array(settings->https_places + settings->http_places + settings->proxy_places + 1,
+		sizeof *front->listeners);
 	front->http = http_server_create(&http);
 	front->hub = hub_client_create(settings->net, settings->number, &hub_events, front);
 	front->connectors = connector_client_create(settings->net, "front", settings->number, settings->connector_timeout_s,
 		settings->data);
 	if (create_engines(front, error_r) < 0 ||
-	    listen_at(front, "http", settings->http_places, accepted_plain, error_r) < 0)
+	    listen_at(front, "http", settings->http_places, accepted_plain, error_r) < 0 ||
+	    listen_at(front, "proxy", settings->proxy_places, accepted_proxy, error_r) < 0)
 		front_free(&front);
 	return front;
 }

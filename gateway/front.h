@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Role front: accepts phones at all places "https/N" and "http/N" and hands their requests to engines, by path.
+ * Role front: accepts phones at all places "https/N", "http/N" and "proxy/N" and hands their requests to engines, by path.
  * Over connections_max a phone is told 503 and when to come again; who is held is never dropped for a newcomer.
  */
 #ifndef BELFRY_GATEWAY_FRONT_H
@@ -24,6 +24,9 @@ struct front_settings {
 	unsigned connections_max;   /* cut to what the limit of descriptors allows */
 	unsigned https_places;      /* "https/0" … */
 	unsigned http_places;       /* "http/0" …: plain, behind a proxy that does TLS */
+	unsigned proxy_places;      /* "proxy/0" …: the same, of proxies that speak the PROXY protocol */
+	const struct ip_network *trusted; /* whose X-Forwarded-For is believed; outlives the front */
+	size_t trusted_count;
 	const struct front_engine *engines;
 	size_t engine_count;
 	connector_timeout *connector_timeout_s; /* NULL: the usual */

@@ -163,8 +163,10 @@ static int bind_all(struct places *places, struct error *error_r)
 		return -1;
 	if (config->hook.udp != NULL && (places->hook_udp = bind_udp(config->hook.udp, error_r)) < 0)
 		return -1;
-	return bind_addresses(&config->listen, places->https, error_r) < 0 ? -1 :
-		bind_addresses(&config->listen_plain, places->http, error_r);
+	if (bind_addresses(&config->listen, places->https, error_r) < 0 ||
+	    bind_addresses(&config->listen_plain, places->http, error_r) < 0)
+		return -1;
+	return bind_addresses(&config->listen_proxy, places->proxy, error_r);
 }
 
 static int *no_fds(size_t count)
@@ -183,7 +185,7 @@ struct places *places_bind(const struct config *config, struct error *error_r)
 	*places = (struct places){
 		.config = config, .hub = -1, .hook = -1, .control = -1, .hook_udp = -1,
 		.connectors = no_fds(config->connector_count), .https = no_fds(config->listen.count),
-		.http = no_fds(config->listen_plain.count),
+		.http = no_fds(config->listen_plain.count), .proxy = no_fds(config->listen_proxy.count),
 	};
 	if (bind_all(places, error_r) < 0)
 		places_free(&places, true);
@@ -232,6 +234,7 @@ void places_free(struct places **owner, bool unbind)
 	close_all(places->connectors, places->config->connector_count);
 	close_all(places->https, places->config->listen.count);
 	close_all(places->http, places->config->listen_plain.count);
+	close_all(places->proxy, places->config->listen_proxy.count);
 	if (unbind)
 		unbind_all(places->config);
 	free(places);
@@ -271,6 +274,7 @@ void places_give(struct places *places, struct net *net, unsigned roles)
 	if (roles & PLACES_FRONT) {
 		give_all(net, "https", places->https, config->listen.count);
 		give_all(net, "http", places->http, config->listen_plain.count);
+		give_all(net, "proxy", places->proxy, config->listen_proxy.count);
 	}
 	path_of(config, "hub", path, sizeof path);
 	net_add_path(net, "hub", path);

@@ -14,7 +14,7 @@ struct places {
 	int hub, hook, control;
 	int hook_udp;            /* -1: none */
 	int *connectors;         /* one each, in the configuration's order */
-	int *https, *http;       /* one an address */
+	int *https, *http, *proxy; /* one an address */
 };
 
 /* Makes the folders and binds everything, with the owners and modes that say who may connect. NULL with error_r. */

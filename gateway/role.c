@@ -167,7 +167,7 @@ void role_keep_descriptors(const int *fds, size_t count)
 static void keep_own(enum role_kind kind, struct places *places, int rein)
 {
 	const struct config *config = places->config;
-	size_t count = 0, most = config->listen.count + config->listen_plain.count + 8;
+	size_t count = 0, most = config->listen.count + config->listen_plain.count + config->listen_proxy.count + 8;
 	int *kept = mem_alloc_array(most, sizeof *kept);
 
 	kept[count++] = rein;
@@ -181,6 +181,8 @@ static void keep_own(enum role_kind kind, struct places *places, int rein)
 			kept[count++] = places->https[i];
 		for (size_t i = 0; i < config->listen_plain.count; i++)
 			kept[count++] = places->http[i];
+		for (size_t i = 0; i < config->listen_proxy.count; i++)
+			kept[count++] = places->proxy[i];
 	}
 	role_keep_descriptors(kept, count);
 	free(kept);

@@ -297,22 +297,6 @@ void http_abandon(struct http_exchange *exchange)
 	http_request_free(&request);
 }
 
-void http_exchange_address(const struct http_exchange *exchange, char *text, size_t size)
-{
-	const struct http_request *request = request_of((struct http_exchange *)(uintptr_t)exchange);
-	const char *forwarded = http_exchange_header(exchange, "X-Forwarded-For");
-
-	if (request->connection == NULL) {
-		snprintf(text, size, "unknown");
-	} else if (!request->connection->behind_proxy || forwarded == NULL) {
-		stream_peer_address(request->connection->stream, text, size);
-	} else { /* the last one is what our own proxy has seen; those before are hearsay */
-		const char *last = strrchr(forwarded, ',');
-		last = last == NULL ? forwarded : last + 1;
-		snprintf(text, size, "%s", last + strspn(last, " \t"));
-	}
-}
-
 /* --- held ------------------------------------------------------------------------------------------------------ */
 
 static uint8_t holder_of(struct http_server *server, const struct http_held_events *events)

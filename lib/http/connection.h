@@ -19,6 +19,7 @@ enum http_state {
 
 struct http_guest;
 struct http_network;
+struct http_proxied;
 
 struct http_held {
 	void *owner;
@@ -57,7 +58,8 @@ struct http_connection {
 	bool is_cut : 1;         /* refused in the middle: bytes of the request may still come */
 	bool ended : 1;          /* the phone has closed its half */
 	bool is_overflow : 1;    /* over the maximum: is told 503 */
-	bool behind_proxy : 1;
+	bool awaits_proxy_header : 1;
+	bool is_proxied : 1;     /* its PROXY header named the phone */
 	bool header_begun : 1;
 	bool is_guest : 1;
 	union {
@@ -74,6 +76,7 @@ struct http_server {
 	struct http_list lists[HTTP_LISTS]; /* who is there for the longest first */
 	struct http_guest *guests;
 	struct http_network *networks;   /* that guests come from */
+	struct http_proxied *proxied;    /* connections whose phone a proxy named */
 	struct http_answer *answers, **last_answer; /* the oldest first */
 	int64_t complained_ms;           /* of answers that there is no room for */
 	const struct http_held_events *holders[HTTP_HOLDERS_MAX]; /* those seen so far */
@@ -100,10 +103,16 @@ bool http_answer_goes_on(struct http_connection *);
 void http_answer_free(struct http_server *, struct http_answer **);
 /* The header line that says when to come again. */
 void http_response_retry_after(struct http_server *, struct http_response *);
-/* guest.c. Whether this network has as many guests here as it may; one more, one less. */
-bool http_guests_are_enough(const struct http_server *, const struct stream *);
+/* guest.c. Whether this address' network has as many guests here as it may; one more, one less. */
+bool http_guests_are_enough(const struct http_server *, const char *address);
 void http_guest_comes(struct http_connection *);
 void http_guest_goes(struct http_connection *);
+/* forwarded.c. Takes what the proxy says first: 1: it has, 0: more is needed, -1: it says something else. */
+int http_proxy_header_take(struct http_connection *);
+void http_proxied_forget(struct http_connection *);
+/* Of the phone, or of the last proxy before it that does not speak the PROXY protocol. */
+void http_connection_address(const struct http_connection *, char *text, size_t size);
+bool http_is_trusted_address(const struct http_server *, const char *address);
 void http_request_discard(struct http_server *, struct http_request **);
 
 #endif

@@ -26,19 +26,17 @@ struct http_guest {
 };
 
 /* Whoever has an IPv6 network has 2^64 addresses: the network counts. */
-static void network_name(const struct stream *stream, char name_r[INET6_ADDRSTRLEN])
+static void network_name(const char *address, char name_r[INET6_ADDRSTRLEN])
 {
-	char address[64];
+	char number[INET6_ADDRSTRLEN];
 	struct in6_addr six;
 
-	stream_peer_address(stream, address, sizeof address);
-	if (address[0] == '[')
-		address[strcspn(address, "]")] = '\0';
-	if (address[0] == '[' && inet_pton(AF_INET6, address + 1, &six) == 1) {
+	snprintf(number, sizeof number, "%.*s", (int)strcspn(address + (address[0] == '['), "]"), address + (address[0] == '['));
+	if (address[0] == '[' && inet_pton(AF_INET6, number, &six) == 1) {
 		memset(&six.s6_addr[8], 0, 8);
 		inet_ntop(AF_INET6, &six, name_r, INET6_ADDRSTRLEN);
 	} else {
-		snprintf(name_r, INET6_ADDRSTRLEN, "%.*s", INET6_ADDRSTRLEN - 1, address);
+		memcpy(name_r, number, sizeof number);
 	}
 }
 
@@ -57,13 +55,13 @@ static unsigned guests_max(const struct http_server *server)
 	return share > HTTP_GUESTS_MIN ? share : HTTP_GUESTS_MIN;
 }
 
-bool http_guests_are_enough(const struct http_server *server, const struct stream *stream)
+bool http_guests_are_enough(const struct http_server *server, const char *address)
 {
 	char name[INET6_ADDRSTRLEN];
 
 	if (server->counts.connections < server->settings.connections_max / 2)
 		return false;
-	network_name(stream, name);
+	network_name(address, name);
 	const struct http_network *network = network_find(server, name);
 	return network != NULL && network->guests >= guests_max(server);
 }
@@ -72,9 +70,10 @@ void http_guest_comes(struct http_connection *connection)
 {
 	struct http_server *server = connection->server;
 	struct http_guest *guest = mem_alloc(sizeof *guest);
-	char name[INET6_ADDRSTRLEN];
+	char address[64], name[INET6_ADDRSTRLEN];
 
-	network_name(connection->stream, name);
+	http_connection_address(connection, address, sizeof address);
+	network_name(address, name);
 	guest->connection = connection;
 	guest->network = network_find(server, name);
 	if (guest->network == NULL) {

@@ -112,6 +112,7 @@ static void connection_free(struct http_connection *connection)
 	set_list(connection, HTTP_LIST_REST);
 	list_remove(&server->lists[HTTP_LIST_REST], connection);
 	http_guest_goes(connection);
+	http_proxied_forget(connection);
 	server->counts.connections--;
 	server->overflow -= connection->is_overflow;
 	timer_stop(server->settings.loop, &connection->timer);
@@ -226,7 +227,7 @@ void http_connection_refuse(struct http_connection *connection, const struct htt
 	connection->is_cut = true;
 	server->counts.refused++;
 	if (log_traced(LOG_HTTP, NULL, NULL)) {
-		stream_peer_address(connection->stream, address, sizeof address);
+		http_connection_address(connection, address, sizeof address);
 		log_trace_write(LOG_HTTP, "address=%s refused status=%u why=\"%s\"", log_quote(address), fault->status, fault->why);
 	}
 	if (fault->status == 503)
@@ -357,6 +358,42 @@ static void begin_header(struct http_connection *connection)
 	set_list(connection, HTTP_LIST_REST);
 }
 
+/* The proxy has said of whom it speaks: from here on that one counts as a guest, like those who come themselves.
+ * false: the connection is no more. */
+static bool phone_named(struct http_connection *connection)
+{
+	struct http_server *server = connection->server;
+	char address[64];
+
+	http_connection_address(connection, address, sizeof address);
+	if (connection->is_overflow || !connection->is_proxied || http_is_trusted_address(server, address))
+		return true;
+	if (!http_guests_are_enough(server, address)) {
+		http_guest_comes(connection);
+		return true;
+	}
+	server->counts.overflowed++;
+	if (server->overflow >= HTTP_OVERFLOW_MAX) {
+		http_connection_close(connection);
+		return false;
+	}
+	connection->is_overflow = true;
+	server->overflow++;
+	http_connection_time(connection, HTTP_OVERFLOW_TIMEOUT_MS);
+	return true;
+}
+
+/* false: there is nothing to go on with, and perhaps no connection any more. */
+static bool read_proxy_header(struct http_connection *connection)
+{
+	static const struct http_fault none = {400, "a PROXY header is expected first at this address"};
+	int result = http_proxy_header_take(connection);
+
+	if (result < 0)
+		http_connection_refuse(connection, &none);
+	return result > 0 && phone_named(connection);
+}
+
 static void read_header(struct http_connection *connection)
 {
 	static const struct http_fault full = {503, "too many connections"};
@@ -365,6 +402,8 @@ static void read_header(struct http_connection *connection)
 	struct http_request *request = NULL;
 	struct http_fault fault;
 
+	if (connection->awaits_proxy_header && !read_proxy_header(connection))
+		return;
 	skip_empty_lines(connection, input);
 	if (input->length == 0 || (input->length == 1 && input->data[0] == '\r'))
 		return;
@@ -511,27 +550,28 @@ bool http_server_is_full(const struct http_server *server)
 	return !has_room(server) && gives_way(server) == NULL;
 }
 
-static struct http_connection *connection_create(struct http_server *server, struct stream *stream, bool behind_proxy,
-	bool is_overflow)
+static struct http_connection *connection_create(struct http_server *server, struct stream *stream, bool is_overflow)
 {
 	struct http_connection *connection = mem_alloc(sizeof *connection);
 
 	connection->server = server;
 	connection->stream = stream;
-	connection->behind_proxy = behind_proxy;
 	connection->is_overflow = is_overflow;
 	connection->list = is_overflow ? HTTP_LIST_REST : HTTP_LIST_NEW;
 	list_append(&server->lists[connection->list], connection);
 	server->counts.connections++;
 	server->overflow += is_overflow;
-	if (!is_overflow && !behind_proxy) /* a proxy's address says nothing of the phone's network */
-		http_guest_comes(connection);
 	return connection;
 }
 
-void http_server_accept(struct http_server *server, struct stream *stream, bool behind_proxy)
+void http_server_accept(struct http_server *server, struct stream *stream, enum http_from from)
 {
-	bool is_overflow = http_server_is_full(server) || (!behind_proxy && http_guests_are_enough(server, stream));
+	char address[64];
+
+	stream_peer_address(stream, address, sizeof address);
+	/* A proxy's address says nothing of the phone's network. */
+	bool may_be_guest = from == HTTP_FROM_PHONE && !http_is_trusted_address(server, address);
+	bool is_overflow = http_server_is_full(server) || (may_be_guest && http_guests_are_enough(server, address));
 
 	if (!is_overflow && !has_room(server))
 		http_connection_close(gives_way(server));
@@ -541,7 +581,10 @@ void http_server_accept(struct http_server *server, struct stream *stream, bool 
 		stream_close(&stream);
 		return;
 	}
-	struct http_connection *connection = connection_create(server, stream, behind_proxy, is_overflow);
+	struct http_connection *connection = connection_create(server, stream, is_overflow);
+	connection->awaits_proxy_header = from == HTTP_FROM_PROXY_PROTOCOL;
+	if (may_be_guest && !is_overflow)
+		http_guest_comes(connection);
 	http_connection_time(connection, is_overflow ? HTTP_OVERFLOW_TIMEOUT_MS : HTTP_HEADER_TIMEOUT_MS);
 	stream_carry_secrets(stream);
 	stream_own(stream, happened, connection);

@@ -19,6 +19,7 @@
 #include "lib/core/buffer.h"
 #include "lib/core/stream.h"
 #include "lib/http/response.h"
+#include "lib/net/ip.h"
 
 enum {
 	HTTP_HEADER_MAX = 16 * 1024,       /* request line and header: phones with long cookies stay under 4 kB */
@@ -82,6 +83,8 @@ struct http_server_settings {
 	struct loop *loop;
 	unsigned connections_max;
 	size_t answers_max;                /* 0: HTTP_ANSWERS_MAX */
+	const struct ip_network *trusted;  /* whose X-Forwarded-For is believed; outlives the server */
+	size_t trusted_count;
 	/* The header has come: set body_max, or answer at once (then request() is not called). */
 	void (*header)(struct http_exchange *, void *data);
 	/* The request is complete: answer, hold or abandon it, now or later, exactly once. */
@@ -92,8 +95,11 @@ struct http_server_settings {
 struct http_server *http_server_create(const struct http_server_settings *);
 /* Closes every connection: gone() is called for what is held or unanswered. Exchanges still have to be finished. */
 void http_server_free(struct http_server **);
-/* Takes the stream over; it may still be shaking hands. behind_proxy: X-Forwarded-For names the phone. */
-void http_server_accept(struct http_server *, struct stream *, bool behind_proxy);
+/* Who comes at a listener: phones (and perhaps proxies that are trusted); proxies only; proxies that say first, by the
+ * PROXY protocol, for whom they come. */
+enum http_from { HTTP_FROM_PHONE, HTTP_FROM_PROXY, HTTP_FROM_PROXY_PROTOCOL };
+/* Takes the stream over; it may still be shaking hands. */
+void http_server_accept(struct http_server *, struct stream *, enum http_from);
 /* The next one to come would be told 503. */
 bool http_server_is_full(const struct http_server *);
 /* From now on each answer is the last of its connection; idle connections are closed. */
@@ -109,7 +115,8 @@ void http_server_counts(const struct http_server *, struct http_server_counts *c
 
 /* The header's value; of several lines the first; NULL: absent. The name in any case. */
 const char *http_exchange_header(const struct http_exchange *, const char *name);
-/* The phone's address as stream_peer_address() writes it. */
+/* The phone's address as stream_peer_address() writes it: the peer's, or, behind trusted proxies, what the PROXY header
+ * said, and whom X-Forwarded-For names last that is not trusted itself. What else stands there anybody can write. */
 void http_exchange_address(const struct http_exchange *, char *text, size_t size);
 
 /* Somebody has proved who it is: the connection is no guest's any more. */

@@ -93,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	stream_memory_pair(loop, &near, &far);
 	stream_own(near, discard, NULL);
-	http_server_accept(server, far, false);
+	http_server_accept(server, far, HTTP_FROM_PHONE);
 	feed(loop, near, data, size);
 	if (world.waiting != NULL)
 		http_respond_text(world.waiting, 200, "");

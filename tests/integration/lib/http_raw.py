@@ -40,12 +40,14 @@ def tls_context(ca=None):
 
 
 class Connection:
-    """tls: None for plain TCP, or an ssl.SSLContext."""
+    """tls: None for plain TCP, or an ssl.SSLContext. source: an address of
+    this machine to come from."""
 
-    def __init__(self, host, port, tls=None, timeout_s=30):
+    def __init__(self, host, port, tls=None, timeout_s=30, source=None):
         self.name = host
         self.timeout_s = timeout_s
-        self.socket = socket.create_connection((host, port), timeout_s)
+        self.socket = socket.create_connection(
+            (host, port), timeout_s, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname=host)

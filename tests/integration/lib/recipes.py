@@ -4,16 +4,17 @@
 import os
 import re
 
-RECIPES = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                       "../../../mda-hook/recipes.md")
+_TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
+RECIPES = os.path.join(_TOP, "mda-hook/recipes.md")
+PROXIES = os.path.join(_TOP, "doc/proxies.md")
 HOOK = "/usr/lib/belfry/belfry-hook"
 LDA = "/usr/lib/dovecot/dovecot-lda"
 
 
-def recipe(name, replaced):
+def recipe(name, replaced, manual=RECIPES):
     """The text of the block with this name. replaced: what is otherwise in a
     test, {text of the recipe: text}; each must be there."""
-    with open(RECIPES, encoding="utf-8") as file:
+    with open(manual, encoding="utf-8") as file:
         blocks = re.findall(r"^```%s\n(.*?)^```$" % re.escape(name),
                             file.read(), re.M | re.S)
     if len(blocks) != 1:

@@ -81,6 +81,7 @@ static void a_short_file_gives_the_defaults(void **state)
 	assert_int_equal(config->listen.count, 1);
 	assert_string_equal(config->listen.items[0], "443");
 	assert_int_equal(config->listen_plain.count, 0);
+	assert_true(config->listen_proxy.count == 0 && config->trusted_count == 0);
 	assert_true(config->fronts == 2 && config->max_connections == 15000 && config->alive_s == 10);
 	assert_null(config->default_domain);
 	assert_int_equal(config->hook.mode, 0666);
@@ -103,7 +104,9 @@ static void every_value_arrives_where_it_belongs(void **state)
 {
 	struct room *room = *state;
 	char *text = mem_printf(USERS "listen = {\"127.0.0.1:8443\", \"[::1]:8443\"}\nlisten_plain = {\"127.0.0.1:8080\"}\n"
-		"public_url = \"https://mail.example:8443\"\ncertificate = \"/c\"\nkey = \"/k\"\nstate_dir = \"/s\"\nrun_dir = \"/r\"\nfronts = 3\nmax_connections = 7\n"
+		"listen_proxy = {\"[::1]:8081\"}\ntrusted_proxies = {\"127.0.0.1\", \"192.0.2.0/24\"}\n"
+		"public_url = \"https://mail.example:8443\"\n"
+		"certificate = \"/c\"\nkey = \"/k\"\nstate_dir = \"/s\"\nrun_dir = \"/r\"\nfronts = 3\nmax_connections = 7\n"
 		"alive_s = 0\n"
 		"default_domain = \"Example.ORG\"\n"
 		"hook {\n mode = 0660\n trusted_users = {\"root\", \"#61009\"}\n rate = 5\n}\n"
@@ -123,6 +126,8 @@ static void every_value_arrives_where_it_belongs(void **state)
 		fail_msg("%s", buffer_string(&room->said));
 	assert_string_equal(config->listen.items[1], "[::1]:8443");
 	assert_string_equal(config->public_url, "https://mail.example:8443");
+	assert_string_equal(config->listen_proxy.items[0], "[::1]:8081");
+	assert_true(config->trusted_count == 2 && config->trusted[1].bits == 96 + 24);
 	assert_string_equal(config->default_domain, "example.org");
 	assert_true(config->fronts == 3 && config->max_connections == 7 && config->alive_s == 0);
 	assert_true(config->hook.mode == 0660 && config->hook.rate == 5 && config->hook.trusted_count == 2);
@@ -182,6 +187,9 @@ static void a_mistake_is_told_with_its_line(void **state)
 		{LEAST MAIN "public_url = \"http://mail.example\"\n", "public_url = \"http://mail.example\": it must be https://"},
 		{LEAST MAIN "public_url = \"https://\"\n", "it must be https://"},
 		{LEAST MAIN "public_url = \"https://mail.example/\"\n", "and nothing behind it"},
+		{LEAST MAIN "listen_proxy = {\"80\"}\n", "passwords would cross the network"},
+		{LEAST MAIN "trusted_proxies = {\"proxy.example.org\"}\n", "belfry.conf:7: trusted_proxies = \"proxy.example.org\": "
+			"it must be a numeric address"},
 		{LEAST MAIN "state_dir = \"var\"\n", "state_dir = \"var\": it must be a path"},
 		{LEAST MAIN "run_dir = \"/a2345678901234567890123456789012345678901234567890\"\n", "at most 50 bytes"},
 		{LEAST MAIN "default_domain = \"a b\"\n", "it must be a domain"},
@@ -290,6 +298,21 @@ static void a_file_that_is_not_there_is_named(void **state)
 	assert_non_null(strstr(buffer_string(&room->said), "/nonexistent/belfry.conf: No such file"));
 }
 
+static void a_proxy_that_nobody_believes_is_told(void **state)
+{
+	struct room *room = *state;
+	struct config *config = load(room, LEAST MAIN "listen_plain = {\"127.0.0.1:8080\"}\n");
+
+	assert_non_null(strstr(buffer_string(&room->said), "listen_plain without trusted_proxies"));
+	config_free(&config);
+	config = load(room, LEAST MAIN "listen_plain = {\"127.0.0.1:8080\"}\ntrusted_proxies = {\"127.0.0.1\"}\n");
+	assert_string_equal(buffer_string(&room->said), "");
+	config_free(&config);
+	config = load(room, LEAST MAIN "listen_proxy = {\"127.0.0.1:8080\"}\n");
+	assert_string_equal(buffer_string(&room->said), "");
+	config_free(&config);
+}
+
 /* The example must stay right; only its users and its names of files are this machine's business. */
 static void the_example_is_right_and_holds_the_defaults(void **state)
 {
@@ -348,6 +371,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_folder_is_no_configuration, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_may_go_wrong_is_warned_of, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_that_is_not_there_is_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_proxy_that_nobody_believes_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_example_is_right_and_holds_the_defaults, set_up, tear_down),
 	};
 

@@ -121,8 +121,8 @@ static void world_begin(struct world *world)
 {
 	*world = (struct world){.loop = loop_create_manual(0), .bells = {.name = "ding"}, .locked = {.name = "dong"}};
 	const struct front_engine engines[] = {{&bells, &world->bells}, {&locked, &world->locked}};
-	struct front_settings settings = {.number = 3, .connections_max = CONNECTIONS_MAX, .http_places = 1, .engines = engines,
-		.engine_count = 2};
+	struct front_settings settings = {.number = 3, .connections_max = CONNECTIONS_MAX, .http_places = 1,
+		.proxy_places = 1, .engines = engines, .engine_count = 2};
 	struct error error;
 
 	world->net = settings.net = net_create_memory(world->loop);
@@ -145,14 +145,19 @@ static void world_end(struct world *world)
 	loop_free(&world->loop);
 }
 
-static const char *ask(struct world *world, const char *text)
+static const char *ask_at(struct world *world, const char *place, const char *text)
 {
 	stream_close(&world->phone);
 	buffer_truncate(&world->got, 0);
-	world->phone = net_connect(world->net, "http/0", phone_event, world);
+	world->phone = net_connect(world->net, place, phone_event, world);
 	stream_write(world->phone, text, strlen(text));
 	loop_settle(world->loop);
 	return buffer_string(&world->got);
+}
+
+static const char *ask(struct world *world, const char *text)
+{
+	return ask_at(world, "http/0", text);
 }
 
 static void the_path_names_the_engine(void **state)
@@ -178,6 +183,19 @@ static void the_path_names_the_engine(void **state)
 		assert_non_null(strstr(answer, cases[i].body));
 	}
 	assert_int_equal(world.locked.requests, 1);
+	world_end(&world);
+}
+
+static void a_proxy_says_first_for_whom_it_comes(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world);
+	const char *answer = ask_at(&world, "proxy/0",
+		"PROXY TCP4 192.0.2.1 198.51.100.7 50000 80\r\nGET /bells HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_memory_equal(answer + 9, "200", 3);
+	assert_memory_equal(ask_at(&world, "proxy/0", "GET /bells HTTP/1.1\r\nHost: h\r\n\r\n") + 9, "400", 3);
 	world_end(&world);
 }
 
@@ -344,6 +362,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_path_names_the_engine),
+		cmocka_unit_test(a_proxy_says_first_for_whom_it_comes),
 		cmocka_unit_test(the_hub_wakes_the_engine_that_parked),
 		cmocka_unit_test(a_draining_front_lets_nobody_in),
 		cmocka_unit_test(a_front_full_of_silent_connections_takes_a_phone_soon),

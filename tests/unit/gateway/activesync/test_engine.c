@@ -61,7 +61,7 @@ static void what_a_phone_says_of_itself_forges_no_pairs(void **state)
 	try_begin(&try, NULL);
 	try_ask(&try, &(struct try_request){.command = "FolderSync", .body = "FolderSync{SyncKey=0}",
 		.agent = "x\r\nX-Forwarded-For: 192.0.2.1 login=ok"});
-	assert_non_null(strstr(try_logged(), " address=\"192.0.2.1 login=ok\""));
+	assert_non_null(strstr(try_logged(), " address=local"));
 	try_end(&try);
 }
 

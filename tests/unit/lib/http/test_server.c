@@ -150,15 +150,20 @@ static void phone_event(struct stream *stream, enum stream_event event, void *ow
 		phone->ended = true;
 }
 
-static void phone_connect(struct world *world, unsigned number)
+static void phone_connect_from(struct world *world, unsigned number, enum http_from from)
 {
 	struct phone *phone = &world->phones[number];
 	struct stream *far;
 
 	stream_memory_pair(world->loop, &phone->stream, &far);
 	stream_own(phone->stream, phone_event, phone);
-	http_server_accept(world->server, far, false);
+	http_server_accept(world->server, far, from);
 	loop_settle(world->loop);
+}
+
+static void phone_connect(struct world *world, unsigned number)
+{
+	phone_connect_from(world, number, HTTP_FROM_PHONE);
 }
 
 static void phone_hang_up(struct world *world, unsigned number)
@@ -169,16 +174,25 @@ static void phone_hang_up(struct world *world, unsigned number)
 	loop_settle(world->loop);
 }
 
-static void world_begin_with(struct world *world, unsigned connections_max, size_t answers_max)
+static void world_create(struct world *world, struct http_server_settings settings)
 {
-	struct http_server_settings settings = {.connections_max = connections_max, .header = header, .request = request,
-		.data = world};
-
 	*world = (struct world){.loop = loop_create_manual(784111777)};
 	settings.loop = world->loop;
-	settings.answers_max = answers_max;
+	settings.header = header;
+	settings.request = request;
+	settings.data = world;
 	world->server = http_server_create(&settings);
 	phone_connect(world, 0);
+}
+
+static void world_begin_with(struct world *world, unsigned connections_max, size_t answers_max)
+{
+	world_create(world, (struct http_server_settings){.connections_max = connections_max, .answers_max = answers_max});
+}
+
+static void world_begin_trusting(struct world *world, const struct ip_network *trusted)
+{
+	world_create(world, (struct http_server_settings){.connections_max = 10, .trusted = trusted, .trusted_count = 1});
 }
 
 static void world_begin(struct world *world, unsigned connections_max)
@@ -503,21 +517,123 @@ static void an_answer_has_its_time_however_steadily_it_is_taken(void **state)
 	world_end(&world);
 }
 
-static void the_last_proxy_says_who_the_phone_is(void **state)
+/* --- who the phone is ------------------------------------------------------------------------------------------ */
+
+#define FROM(address) "PROXY TCP4 " address " 192.0.2.99 50000 80\r\n"
+
+static void only_listed_proxies_say_who_the_phone_is(void **state)
+{
+	static const struct {
+		const char *proxy_header, *forwarded, *address;
+	} cases[] = {
+		{FROM("198.51.100.7"), "", "198.51.100.7"},
+		{FROM("198.51.100.7"), "X-Forwarded-For: 192.0.2.1\r\n", "198.51.100.7"},
+		{FROM("10.0.0.1"), "", "10.0.0.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
+		{FROM("10.0.0.1"), "x-forwarded-for:192.0.2.1:4711\r\n", "192.0.2.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 2001:db8::1\r\n", "[2001:db8::1]"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 203.0.113.1, 192.0.2.1\r\n", "192.0.2.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 203.0.113.1, 192.0.2.1 , 10.0.0.2\r\n", "192.0.2.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 10.0.0.3,10.0.0.2\r\n", "10.0.0.3"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 10.0.0.2\r\n", "192.0.2.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 192.0.2.1, unknown\r\n", "10.0.0.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 192.0.2.1, unknown, 10.0.0.2\r\n", "10.0.0.2"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 192.0.2.1,\r\n", "10.0.0.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For:\r\n", "10.0.0.1"},
+		{FROM("10.0.0.1"), "X-Forwarded-For: 192.0.2.1 login=ok\r\n", "10.0.0.1"},
+		{"PROXY UNKNOWN\r\n", "X-Forwarded-For: 192.0.2.1\r\n", "local"},
+	};
+	struct ip_network trusted;
+	struct error error;
+	struct world world;
+
+	(void)state;
+	assert_int_equal(ip_network_parse("10.0.0.0/8", &trusted, &error), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		world_begin_trusting(&world, &trusted);
+		phone_connect_from(&world, 1, HTTP_FROM_PROXY_PROTOCOL);
+		phone_says(&world, 1, cases[i].proxy_header);
+		phone_says(&world, 1, "GET /a HTTP/1.1\r\nHost: h\r\n");
+		phone_says(&world, 1, cases[i].forwarded);
+		phone_says(&world, 1, "\r\n");
+		if (strcmp(world.address, cases[i].address) != 0)
+			fail_msg("case %zu: %s", i, world.address);
+		world_end(&world);
+	}
+}
+
+static void a_phone_names_nobody_else(void **state)
 {
 	struct world world;
-	struct stream *far;
 
 	(void)state;
 	world_begin(&world, 10);
 	say(&world, "GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
 	assert_string_equal(world.address, "local");
-	phone_hang_up(&world, 0);
-	stream_memory_pair(world.loop, &world.phones[0].stream, &far);
-	stream_own(world.phones[0].stream, phone_event, &world.phones[0]);
-	http_server_accept(world.server, far, true);
-	say(&world, "GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.1, 198.51.100.7\r\n\r\n");
+	say(&world, FROM("192.0.2.1") "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(strstr(told(&world), "HTTP/1.1 501 "));
+	assert_int_equal(world.requests, 1);
+	world_end(&world);
+}
+
+static void whom_a_proxy_named_stays_for_all_requests_of_the_connection(void **state)
+{
+	struct http_response response = HTTP_RESPONSE(200);
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 10);
+	phone_connect_from(&world, 1, HTTP_FROM_PROXY_PROTOCOL);
+	phone_says(&world, 1, FROM("198.51.100.7") "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(world.held);
+	http_held_respond(world.held, &response);
+	loop_settle(world.loop);
+	world.address[0] = '\0';
+	phone_says(&world, 1, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
 	assert_string_equal(world.address, "198.51.100.7");
+	world_end(&world);
+}
+
+static void without_a_proxy_header_nothing_is_served(void **state)
+{
+	struct http_server_counts counts;
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 10);
+	phone_connect_from(&world, 1, HTTP_FROM_PROXY_PROTOCOL);
+	phone_says(&world, 1, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(strstr(buffer_string(&world.phones[1].got), "HTTP/1.1 400 "));
+	phone_connect_from(&world, 2, HTTP_FROM_PROXY_PROTOCOL);
+	phone_says(&world, 2, "PROXY TCP4 ");
+	loop_advance(world.loop, HTTP_HEADER_TIMEOUT_MS);
+	assert_true(world.phones[2].ended);
+	assert_int_equal(world.requests, 0);
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.refused, 1);
+	world_end(&world);
+}
+
+static void guests_that_a_proxy_names_do_not_take_all_places(void **state)
+{
+	struct http_server_counts counts;
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 2 * HTTP_GUESTS_MIN);
+	for (unsigned i = 1; i < HTTP_GUESTS_MIN + 4; i++) {
+		phone_connect_from(&world, i, HTTP_FROM_PROXY_PROTOCOL);
+		phone_says(&world, i, FROM("198.51.100.7"));
+	}
+	http_server_counts(world.server, &counts);
+	assert_int_equal(counts.overflowed, 3);
+	phone_says(&world, HTTP_GUESTS_MIN + 3, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_non_null(strstr(buffer_string(&world.phones[HTTP_GUESTS_MIN + 3].got), "HTTP/1.1 503 "));
+	phone_hang_up(&world, 0);
+	phone_connect_from(&world, 0, HTTP_FROM_PROXY_PROTOCOL);
+	phone_says(&world, 0, FROM("198.51.100.8") "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_int_equal(world.requests, 1);
 	world_end(&world);
 }
 
@@ -939,7 +1055,7 @@ static void a_proxy_is_no_network(void **state)
 	world_begin(&world, 2 * HTTP_GUESTS_MIN);
 	for (unsigned i = 0; i < HTTP_GUESTS_MIN + 4; i++) {
 		stream_memory_pair(world.loop, &near[i], &far);
-		http_server_accept(world.server, far, true);
+		http_server_accept(world.server, far, HTTP_FROM_PROXY);
 	}
 	http_server_counts(world.server, &counts);
 	assert_int_equal(counts.overflowed, 0);
@@ -982,7 +1098,7 @@ static void a_held_request_has_nothing_under_way(void **state)
 	stream_memory_pair(world.loop, &near, &far);
 	stream_own(near, phone_event, &world.phones[1]);
 	world.phones[1].stream = near;
-	http_server_accept(world.server, far, false);
+	http_server_accept(world.server, far, HTTP_FROM_PHONE);
 	stream_write(near, text, sizeof text - 1);
 	loop_settle(world.loop);
 	assert_non_null(world.held);
@@ -1006,7 +1122,11 @@ int main(void)
 		cmocka_unit_test(answers_that_nobody_takes_have_a_bound),
 		cmocka_unit_test(the_oldest_answer_gives_way),
 		cmocka_unit_test(an_answer_has_its_time_however_steadily_it_is_taken),
-		cmocka_unit_test(the_last_proxy_says_who_the_phone_is),
+		cmocka_unit_test(only_listed_proxies_say_who_the_phone_is),
+		cmocka_unit_test(a_phone_names_nobody_else),
+		cmocka_unit_test(whom_a_proxy_named_stays_for_all_requests_of_the_connection),
+		cmocka_unit_test(without_a_proxy_header_nothing_is_served),
+		cmocka_unit_test(guests_that_a_proxy_names_do_not_take_all_places),
 		cmocka_unit_test(broken_and_ambiguous_requests_are_refused),
 		cmocka_unit_test(what_is_too_long_is_refused_before_its_end),
 		cmocka_unit_test(a_refusal_reaches_a_phone_that_is_still_sending),
