@@ -28,6 +28,7 @@ enum { COLUMNS_MAX = 16 };
 static const char usage_text[] =
 	"usage: belfryctl [-s SOCKET] [-j] REQUEST\n"
 	"  status               what the hub holds, has done, and is connected to\n"
+	"  metrics              all that is counted, as Prometheus reads it\n"
 	"  held [USER]          the requests that are held now\n"
 	"  why USER [DEVICE]    why the phone rang or did not\n"
 	"  kick USER [DEVICE]   answers what is held: the phone comes again\n"
@@ -315,6 +316,26 @@ static int take_backup(struct buffer *answer, const char *folder)
 	return status;
 }
 
+/* As it came: no tables. */
+static int metrics(const char *path)
+{
+	static char word[] = "metrics";
+	static const char ok[] = "ok\n";
+	struct buffer answer = BUFFER_EMPTY;
+	int status = STATUS_UNREACHABLE;
+
+	if (ask(path, (char *[]){word}, 1, &answer) == 0) {
+		if (answer.length >= sizeof ok - 1 && memcmp(answer.data, ok, sizeof ok - 1) == 0) {
+			fwrite(answer.data + sizeof ok - 1, 1, answer.length - (sizeof ok - 1), stdout);
+			status = STATUS_DONE;
+		} else {
+			status = show(&answer, false);
+		}
+	}
+	buffer_release(&answer);
+	return status;
+}
+
 static int backup(const char *path, const char *folder)
 {
 	static char word[] = "backup";
@@ -378,6 +399,8 @@ int main(int argc, char *argv[])
 		return usage(stderr, STATUS_USAGE);
 	if (strcmp(argv[optind], "reload") == 0)
 		return argc - optind == 1 ? reload(path) : usage(stderr, STATUS_USAGE);
+	if (strcmp(argv[optind], "metrics") == 0)
+		return argc - optind == 1 ? metrics(path) : usage(stderr, STATUS_USAGE);
 	if (strcmp(argv[optind], "backup") == 0)
 		return argc - optind == 2 ? backup(path, argv[optind + 1]) : usage(stderr, STATUS_USAGE);
 	if (ask(path, argv + optind, argc - optind, &answer) < 0) {

@@ -80,6 +80,16 @@ static int check_plain_address(const char *text, struct error *error_r)
 	return 0;
 }
 
+static int check_metrics(const char *text, struct error *error_r)
+{
+	char host[64];
+
+	if (check_address(text, error_r) < 0)
+		return -1;
+	split_address(text, host, sizeof host);
+	return is_loopback(host) ? 0 : error_set(error_r, "everybody could read it; listen on 127.0.0.1:PORT or [::1]:PORT");
+}
+
 static int check_network(const char *text, struct error *error_r)
 {
 	struct ip_network network;
@@ -184,6 +194,7 @@ static const struct option top_options[] = {
 	{"listen_plain", OPTION_TEXTS, AT(config, listen_plain), .text = "{}", .check = check_plain_address},
 	{"listen_proxy", OPTION_TEXTS, AT(config, listen_proxy), .text = "{}", .check = check_plain_address},
 	{"trusted_proxies", OPTION_TEXTS, AT(config, trusted_proxies), .text = "{}", .check = check_network},
+	{"metrics", OPTION_TEXT, AT(config, metrics), .check = check_metrics},
 	{"certificate", OPTION_TEXT, AT(config, certificate), .check = check_path},
 	{"key", OPTION_TEXT, AT(config, key), .check = check_path},
 	{"public_url", OPTION_TEXT, AT(config, public_url), .check = check_public_url},

@@ -72,6 +72,7 @@ struct config {
 	struct config_strings trusted_proxies;
 	struct ip_network *trusted; /* of them: whose X-Forwarded-For is believed */
 	size_t trusted_count;
+	char *metrics;              /* an address; NULL: none */
 	char *certificate, *key;    /* paths; NULL when nothing listens with TLS */
 	char *public_url;           /* "https://HOST[:PORT]"; NULL: none */
 	char *state_dir, *run_dir;

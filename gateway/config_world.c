@@ -197,5 +197,7 @@ unsigned config_check_world(const struct config *config, config_complain *tell, 
 	check_addresses(&complaints, &config->listen);
 	check_addresses(&complaints, &config->listen_plain);
 	check_addresses(&complaints, &config->listen_proxy);
+	if (config->metrics != NULL)
+		check_addresses(&complaints, &(struct config_strings){(char **)(uintptr_t)&config->metrics, 1});
 	return complaints.errors;
 }

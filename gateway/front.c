@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 
+#include "gateway/metrics_page.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/net/tls.h"
@@ -18,6 +19,8 @@ enum { FRONT_OTHER_DESCRIPTORS = HTTP_OVERFLOW_MAX + 512 };
 /* All fronts listen at the same sockets. A full one stands back, so that a phone is told 503 only when no front takes
  * it: when somebody was waiting there at each of so many looks. Then it tells so many at most, and stands back again. */
 enum { FRONT_LOOK_MS = 50, FRONT_LOOKS = 5, FRONT_TELLS = 64 };
+
+enum { FRONT_COUNTS_MS = 5000 }; /* the hub is told what was counted */
 
 struct front_instance {
 	const struct engine *engine;
@@ -38,6 +41,8 @@ struct front {
 	unsigned waited_looks;     /* at which somebody was waiting */
 	unsigned tells;            /* how many may still come to be told 503 */
 	bool is_draining;
+	struct metrics_page *metrics;
+	struct timer tell_counts;
 };
 
 /* --- requests -------------------------------------------------------------------------------------------------- */
@@ -95,6 +100,33 @@ static void returned(void *data)
 }
 
 static const struct hub_client_events hub_events = {woken, returned};
+
+static void tell_counts(struct timer *timer)
+{
+	struct front *front = container_of(timer, struct front, tell_counts);
+	Belfry__Role__Counts counts = BELFRY__ROLE__COUNTS__INIT;
+	struct connector_logins logins;
+	struct http_server_counts http;
+
+	http_server_counts(front->http, &http);
+	connector_logins(front->connectors, &logins);
+	counts.connections = http.connections;
+	counts.held = http.held;
+	counts.idle = http.idle;
+	counts.unsent_bytes = http.answers;
+	counts.accepted = http.accepted;
+	counts.requests = http.requests;
+	counts.refused = http.refused;
+	counts.overflowed = http.overflowed;
+	counts.answers_refused = http.answers_refused;
+	counts.answers_cut = http.answers_cut;
+	counts.logins_accepted = logins.accepted;
+	counts.logins_refused = logins.refused;
+	counts.logins_throttled = logins.throttled;
+	counts.logins_failed = logins.failed;
+	hub_counts(front->hub, &counts);
+	timer_start(net_loop(front->settings.net), &front->tell_counts, FRONT_COUNTS_MS, tell_counts);
+}
 
 /* --- standing back while full ---------------------------------------------------------------------------------- */
 
@@ -257,8 +289,12 @@ struct front *front_create(const struct front_settings *settings, struct error *
 		settings->data);
 	if (create_engines(front, error_r) < 0 ||
 	    listen_at(front, "http", settings->http_places, accepted_plain, error_r) < 0 ||
-	    listen_at(front, "proxy", settings->proxy_places, accepted_proxy, error_r) < 0)
+	    listen_at(front, "proxy", settings->proxy_places, accepted_proxy, error_r) < 0 ||
+	    (settings->has_metrics && (front->metrics = metrics_page_create(settings->net, front->hub, error_r)) == NULL)) {
 		front_free(&front);
+		return NULL;
+	}
+	timer_start(http.loop, &front->tell_counts, FRONT_COUNTS_MS, tell_counts);
 	return front;
 }
 
@@ -273,6 +309,7 @@ void front_drain(struct front *front, unsigned over_s)
 {
 	front->is_draining = true;
 	close_listeners(front);
+	metrics_page_free(&front->metrics);
 	http_server_drain(front->http);
 	for (size_t i = 0; i < front->engine_count; i++)
 		if (front->engines[i].engine->drain != NULL)
@@ -292,6 +329,8 @@ void front_free(struct front **owner)
 		return;
 	*owner = NULL;
 	close_listeners(front);
+	timer_stop(net_loop(front->settings.net), &front->tell_counts);
+	metrics_page_free(&front->metrics);
 	http_server_free(&front->http);
 	while (front->engine_count > 0) {
 		struct front_instance *instance = &front->engines[--front->engine_count];

@@ -166,6 +166,8 @@ static int bind_all(struct places *places, struct error *error_r)
 	if (bind_addresses(&config->listen, places->https, error_r) < 0 ||
 	    bind_addresses(&config->listen_plain, places->http, error_r) < 0)
 		return -1;
+	if (config->metrics != NULL && (places->metrics = net_bind(config->metrics, 0, error_r)) < 0)
+		return -1;
 	return bind_addresses(&config->listen_proxy, places->proxy, error_r);
 }
 
@@ -183,7 +185,7 @@ struct places *places_bind(const struct config *config, struct error *error_r)
 	struct places *places = mem_alloc(sizeof *places);
 
 	*places = (struct places){
-		.config = config, .hub = -1, .hook = -1, .control = -1, .hook_udp = -1,
+		.config = config, .hub = -1, .hook = -1, .control = -1, .hook_udp = -1, .metrics = -1,
 		.connectors = no_fds(config->connector_count), .https = no_fds(config->listen.count),
 		.http = no_fds(config->listen_plain.count), .proxy = no_fds(config->listen_proxy.count),
 	};
@@ -227,7 +229,7 @@ void places_free(struct places **owner, bool unbind)
 
 	if (places == NULL)
 		return;
-	int singles[] = {places->hub, places->hook, places->control, places->hook_udp};
+	int singles[] = {places->hub, places->hook, places->control, places->hook_udp, places->metrics};
 	for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++)
 		if (singles[i] >= 0)
 			close(singles[i]);
@@ -274,6 +276,7 @@ void places_give(struct places *places, struct net *net, unsigned roles)
 	if (roles & PLACES_FRONT) {
 		give_all(net, "https", places->https, config->listen.count);
 		give_all(net, "http", places->http, config->listen_plain.count);
+		give(net, "metrics", &places->metrics);
 		give_all(net, "proxy", places->proxy, config->listen_proxy.count);
 	}
 	path_of(config, "hub", path, sizeof path);

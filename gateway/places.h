@@ -12,7 +12,7 @@
 struct places {
 	const struct config *config;
 	int hub, hook, control;
-	int hook_udp;            /* -1: none */
+	int hook_udp, metrics;   /* -1: none */
 	int *connectors;         /* one each, in the configuration's order */
 	int *https, *http, *proxy; /* one an address */
 };

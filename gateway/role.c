@@ -181,6 +181,7 @@ static void keep_own(enum role_kind kind, struct places *places, int rein)
 			kept[count++] = places->https[i];
 		for (size_t i = 0; i < config->listen_plain.count; i++)
 			kept[count++] = places->http[i];
+		kept[count++] = places->metrics;
 		for (size_t i = 0; i < config->listen_proxy.count; i++)
 			kept[count++] = places->proxy[i];
 	}

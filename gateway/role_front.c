@@ -38,8 +38,8 @@ static int start(void *instance, struct net *net, struct error *error_r)
 	struct front_settings front = {
 		.number = role->number, .connections_max = config->max_connections,
 		.https_places = (unsigned)config->listen.count, .http_places = (unsigned)config->listen_plain.count,
-		.proxy_places = (unsigned)config->listen_proxy.count, .trusted = config->trusted,
-		.trusted_count = config->trusted_count,
+		.proxy_places = (unsigned)config->listen_proxy.count, .has_metrics = config->metrics != NULL,
+		.trusted = config->trusted, .trusted_count = config->trusted_count,
 		.engines = role->settings->engines, .engine_count = role->settings->engine_count,
 		.connector_timeout_s = connector_timeout_s, .data = config, .net = net,
 	};

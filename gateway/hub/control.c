@@ -118,6 +118,14 @@ static void answer_status(struct hub *hub, char *words[], size_t count, struct b
 			buffer_printf(answer, "row\t%u\t%u\t%u\n", hub->fronts[i]->number, hub->fronts[i]->pid, parks_of(hub->fronts[i]));
 }
 
+static void answer_metrics(struct hub *hub, char *words[], size_t count, struct buffer *answer)
+{
+	(void)words;
+	(void)count;
+	buffer_append_string(answer, "ok\n");
+	hub_metrics(hub, answer);
+}
+
 /* --- held ---------------------------------------------------------------------------------------------------------------- */
 
 static void held_park(struct hub *hub, const struct hub_instance *instance, const struct park *park, struct buffer *answer)
@@ -236,6 +244,7 @@ struct request {
 
 static const struct request requests[] = {
 	{"status", 1, 1, answer_status, NULL, "status"},
+	{"metrics", 1, 1, answer_metrics, NULL, "metrics"},
 	{"held", 1, 2, answer_held, NULL, "held [USER]"},
 	{"why", 2, 3, answer_why, NULL, "why USER [DEVICE]"},
 	{"trace", 3, 3, answer_trace, NULL, "trace on|off SUBSYSTEM|user=USER|device=DEVICE"},

@@ -8,7 +8,8 @@
  *     row TAB value ...                one a column, of the table above
  *     note TAB a sentence              for people
  *
- * Values hold no control characters. Requests: status; held [USER]; why USER [DEVICE]; trace on|off
+ * Only what follows the "ok" of metrics is text as Prometheus reads it.
+ * Values hold no control characters. Requests: status; metrics; held [USER]; why USER [DEVICE]; trace on|off
  * SUBSYSTEM|user=USER|device=DEVICE; kick USER [DEVICE]; devices USER; forget USER DEVICE; backup.
  */
 #ifndef BELFRY_GATEWAY_HUB_CONTROL_H

@@ -96,6 +96,21 @@ static void note_outcome(struct hub *hub, const Belfry__Role__Outcome *outcome)
 	});
 }
 
+static void answer_metrics(struct hub_front *front, uint64_t id)
+{
+	Belfry__Role__FromHub message = BELFRY__ROLE__FROM_HUB__INIT;
+	Belfry__Role__Metrics metrics = BELFRY__ROLE__METRICS__INIT;
+	struct buffer text = BUFFER_EMPTY;
+
+	hub_metrics(front->hub, &text);
+	metrics.text.data = (uint8_t *)text.data;
+	metrics.text.len = text.length;
+	message.body_case = BELFRY__ROLE__FROM_HUB__BODY_METRICS;
+	message.metrics = &metrics;
+	hub_front_answer(front, id, &message);
+	buffer_release(&text);
+}
+
 /* Returns whether the message was taken over. */
 static bool handle(struct hub_front *front, Belfry__Role__ToHub *message)
 {
@@ -107,6 +122,8 @@ static bool handle(struct hub_front *front, Belfry__Role__ToHub *message)
 	case BELFRY__ROLE__TO_HUB__BODY_PARK: hub_route_park(front, message); return false;
 	case BELFRY__ROLE__TO_HUB__BODY_UNPARK: hub_route_unpark(front, message->unpark); return false;
 	case BELFRY__ROLE__TO_HUB__BODY_OUTCOME: note_outcome(front->hub, message->outcome); return false;
+	case BELFRY__ROLE__TO_HUB__BODY_COUNTS: front->counts = *message->counts; return false;
+	case BELFRY__ROLE__TO_HUB__BODY_ASK_METRICS: answer_metrics(front, message->id); return false;
 	default: return false; /* a newer front's: main starts all roles of one version, so it cannot matter */
 	}
 }

@@ -28,6 +28,7 @@ struct hub_front {
 	uint32_t slot_count;
 	uint32_t sweep;               /* slot that is looked at next for expiry */
 	struct hub_question *questions, *transactions;
+	Belfry__Role__Counts counts;  /* as it told last */
 };
 
 /* --- the hooks of an instance (health.c) ------------------------------------------------------------------------ */
@@ -224,6 +225,9 @@ void hub_user_come_again(struct hub_instance *, struct park_user *);
 const char *hub_status_word(Belfry__Connector__Status);
 void hub_note_answer(struct hub_instance *, const struct park_user *, enum hub_event_kind, const char *collection,
 	const char *source, const char *text);
+
+/* metrics.c: all that is counted, in the text format of Prometheus, version 0.0.4. */
+void hub_metrics(struct hub *, struct buffer *text);
 
 /* hook.c, control.c */
 int hub_hooks_start(struct hub *, struct error *error_r);

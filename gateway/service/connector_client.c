@@ -26,10 +26,13 @@ struct connector_client {
 	connector_timeout *timeout_s;
 	const void *data;
 	struct instance *instances;
+	struct connector_logins logins;
 };
 
 struct connector_call {
+	struct connector_client *client;
 	struct call *call;
+	bool is_login;
 	connector_answered *answered;
 	void *data;
 };
@@ -104,11 +107,28 @@ static struct instance *find_instance(struct connector_client *client, const cha
 	return instance;
 }
 
+static void count_login(struct connector_logins *logins, Belfry__Connector__Status status)
+{
+	switch (status) {
+	case BELFRY__CONNECTOR__STATUS__OK: logins->accepted++; break;
+	case BELFRY__CONNECTOR__STATUS__REFUSED: logins->refused++; break;
+	case BELFRY__CONNECTOR__STATUS__THROTTLED: logins->throttled++; break;
+	default: logins->failed++; break;
+	}
+}
+
+void connector_logins(const struct connector_client *client, struct connector_logins *logins_r)
+{
+	*logins_r = client->logins;
+}
+
 static void finish(struct connector_call *call, const Belfry__Connector__Response *response, int fd)
 {
 	connector_answered *answered = call->answered;
 	void *data = call->data;
 
+	if (call->is_login)
+		count_login(&call->client->logins, response->status);
 	free(call);
 	answered(response, fd, true, data);
 }
@@ -149,7 +169,8 @@ struct connector_call *connector_ask(struct connector_client *client, const char
 	struct instance *instance = find_instance(client, name);
 	struct connector_call *call = mem_alloc(sizeof *call);
 
-	*call = (struct connector_call){.answered = answered, .data = data};
+	*call = (struct connector_call){.client = client, .answered = answered, .data = data,
+		.is_login = request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_LOGIN};
 	call->call = calls_begin(instance->calls, (instance->timeout_s + CONNECTOR_MARGIN_S) * 1000ll, came, call);
 	request->id = call_id(call->call);
 	calls_send(instance->calls, &request->base, call->call);

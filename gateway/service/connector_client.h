@@ -27,6 +27,11 @@ typedef void connector_answered(const Belfry__Connector__Response *, int fd, boo
 /* Sends the request (its id is set here) to the instance's daemon. */
 struct connector_call *connector_ask(struct connector_client *, const char *instance, Belfry__Connector__Request *,
 	connector_answered *, void *data);
+/* Logins by their answers, since the start. */
+struct connector_logins {
+	uint64_t accepted, refused, throttled, failed;
+};
+void connector_logins(const struct connector_client *, struct connector_logins *logins_r);
 /* No answer will come any more. Clears the pointer; NULL is fine. Not for a call whose last frame came. */
 void connector_call_cancel(struct connector_call **);
 

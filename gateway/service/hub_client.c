@@ -29,6 +29,7 @@ struct hub_call {
 	struct call *call;
 	hub_begun *begun;
 	hub_committed *committed;
+	hub_metrics_came *metrics;
 	void *data;
 };
 
@@ -114,6 +115,7 @@ static void tell(struct hub_call *call, const Belfry__Role__FromHub *message)
 {
 	const Belfry__Role__Begun *begun = NULL;
 	const Belfry__Role__Committed *committed = NULL;
+	const Belfry__Role__Metrics *metrics = NULL;
 
 	if (message != NULL && message->body_case == BELFRY__ROLE__FROM_HUB__BODY_BEGUN) {
 		message->begun->transaction = mark_transaction(call->client, message->begun->transaction);
@@ -121,10 +123,14 @@ static void tell(struct hub_call *call, const Belfry__Role__FromHub *message)
 	}
 	if (message != NULL && message->body_case == BELFRY__ROLE__FROM_HUB__BODY_COMMITTED)
 		committed = message->committed;
+	if (message != NULL && message->body_case == BELFRY__ROLE__FROM_HUB__BODY_METRICS)
+		metrics = message->metrics;
 	if (call->begun != NULL)
 		call->begun(begun, call->data);
 	else if (call->committed != NULL)
 		call->committed(committed, call->data);
+	else if (call->metrics != NULL)
+		call->metrics(metrics, call->data);
 	else if (begun != NULL && begun->transaction != 0)
 		hub_release(call->client, begun->transaction); /* cancelled meanwhile */
 	free(call);
@@ -175,11 +181,22 @@ struct hub_call *hub_commit(struct hub_client *client, Belfry__Role__Commit *com
 	return ask(client, &message, (struct hub_call){.committed = committed, .data = data});
 }
 
+struct hub_call *hub_ask_metrics(struct hub_client *client, hub_metrics_came *came, void *data)
+{
+	Belfry__Role__ToHub message = BELFRY__ROLE__TO_HUB__INIT;
+	Belfry__Role__AskMetrics nothing = BELFRY__ROLE__ASK_METRICS__INIT;
+
+	message.body_case = BELFRY__ROLE__TO_HUB__BODY_ASK_METRICS;
+	message.ask_metrics = &nothing;
+	return ask(client, &message, (struct hub_call){.metrics = came, .data = data});
+}
+
 void hub_call_cancel(struct hub_call **owner)
 {
 	if (*owner != NULL) {
 		(*owner)->begun = NULL;
 		(*owner)->committed = NULL;
+		(*owner)->metrics = NULL;
 	}
 	*owner = NULL;
 }
@@ -229,5 +246,14 @@ void hub_outcome(struct hub_client *client, Belfry__Role__Outcome *outcome)
 
 	message.body_case = BELFRY__ROLE__TO_HUB__BODY_OUTCOME;
 	message.outcome = outcome;
+	send(client, &message);
+}
+
+void hub_counts(struct hub_client *client, Belfry__Role__Counts *counts)
+{
+	Belfry__Role__ToHub message = BELFRY__ROLE__TO_HUB__INIT;
+
+	message.body_case = BELFRY__ROLE__TO_HUB__BODY_COUNTS;
+	message.counts = counts;
 	send(client, &message);
 }

@@ -38,6 +38,11 @@ void hub_release(struct hub_client *, uint64_t transaction);
 void hub_park(struct hub_client *, Belfry__Role__Park *);
 void hub_unpark(struct hub_client *, uint32_t slot, uint32_t generation);
 void hub_outcome(struct hub_client *, Belfry__Role__Outcome *);
+void hub_counts(struct hub_client *, Belfry__Role__Counts *);
+
+/* All that is counted, as text of Prometheus; NULL: the hub is gone or silent. */
+typedef void hub_metrics_came(const Belfry__Role__Metrics *, void *data);
+struct hub_call *hub_ask_metrics(struct hub_client *, hub_metrics_came *, void *data);
 
 /* A Begin waits for whoever holds the lock, and that one for its backend: longer than a connector of the usual
  * timeout_s is waited for twice (connector_client.h). */

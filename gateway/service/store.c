@@ -80,6 +80,7 @@ static struct store_call *call_create(struct store *store, enum store_kind kind,
 	call->arena = arena;
 	call->store = store;
 	call->kind = kind;
+	call->began_us = loop_clock_us(store->loop);
 	call->data = data;
 	return call;
 }
@@ -105,8 +106,15 @@ static void call_up(struct store_call *call)
 	}
 }
 
+const struct histogram *store_commit_times(const struct store *store)
+{
+	return &store->commit_times;
+}
+
 void store_answer(struct store_call *call)
 {
+	if (call->kind == STORE_COMMIT && call->status == STORE_OK)
+		histogram_add(&call->store->commit_times, loop_clock_us(call->store->loop) - call->began_us);
 	call->store->calls--;
 	call->store->bytes -= call->bytes;
 	if (!call->forgotten)

@@ -21,6 +21,7 @@
 
 #include "gateway/service/principal.h"
 
+struct histogram;
 struct store;
 struct store_call; /* one call that was not answered yet */
 
@@ -62,6 +63,9 @@ struct store_write {
 /* Gives up an open store: what was asked is still carried out (this waits for it), but no callback comes any more.
  * Not from within a callback of the store. */
 void store_close(struct store **);
+
+/* From asking for a commit until it was durable and its answer here; of those that were STORE_OK. */
+const struct histogram *store_commit_times(const struct store *);
 
 /* The callback of this call will not come; a write happens nevertheless. For an owner that goes first. NULL is fine. */
 void store_forget(struct store_call **);

@@ -9,6 +9,7 @@
 
 #include "gateway/service/store.h"
 #include "lib/core/arena.h"
+#include "lib/core/histogram.h"
 #include "lib/core/loop.h"
 
 enum store_kind { STORE_READ, STORE_COMMIT, STORE_PAGE, STORE_BACKUP };
@@ -23,6 +24,7 @@ struct store_call {
 		store_backup_done *backup;
 	} done;
 	bool forgotten;
+	uint64_t began_us;          /* of a commit, by the loop's clock */
 	void *data;
 
 	/* From here on the driver's, from submit to store_answer. Everything lives in the arena. */
@@ -80,6 +82,7 @@ struct store {
 	const struct store_driver *driver;
 	struct loop *loop;
 	size_t calls, bytes;         /* not answered */
+	struct histogram commit_times;
 	struct store_calls refused;  /* too much waits: answered without the driver */
 	struct deferred answer_refused;
 };

@@ -26,6 +26,7 @@ static uint64_t bucket_end(unsigned bucket)
 void histogram_add(struct histogram *histogram, uint64_t us)
 {
 	histogram->count++;
+	histogram->sum_us += us;
 	histogram->buckets[bucket_of(us)]++;
 }
 
@@ -39,4 +40,14 @@ uint64_t histogram_quantile(const struct histogram *histogram, unsigned of_1000)
 	while (bucket < HISTOGRAM_BUCKETS - 1 && (seen += histogram->buckets[bucket]) < wanted)
 		bucket++;
 	return bucket_end(bucket);
+}
+
+uint64_t histogram_below(const struct histogram *histogram, unsigned doubling)
+{
+	unsigned end = (doubling - 1) * HISTOGRAM_STEPS;
+	uint64_t count = 0;
+
+	for (unsigned bucket = 0; bucket < end && bucket < HISTOGRAM_BUCKETS; bucket++)
+		count += histogram->buckets[bucket];
+	return count;
 }

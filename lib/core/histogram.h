@@ -12,12 +12,14 @@ enum {
 };
 
 struct histogram {
-	uint64_t count;
+	uint64_t count, sum_us;
 	uint32_t buckets[HISTOGRAM_BUCKETS];
 };
 
 void histogram_add(struct histogram *, uint64_t us);
 /* So many of a thousand took no longer than this; 0 when there is none. */
 uint64_t histogram_quantile(const struct histogram *, unsigned of_1000);
+/* So many took less than 2^doubling us; exact for a doubling of 2 and up. */
+uint64_t histogram_below(const struct histogram *, unsigned doubling);
 
 #endif

@@ -82,6 +82,15 @@ class Control(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout), (1, ""))
         self.assertIn("nobody to kick", result.stderr)
 
+    def test_metrics_are_shown_as_they_came(self):
+        text = b"# HELP a Of\tit.\n# TYPE a gauge\na{b=\"c\"} 1\n"
+        request, result = self.asked(b"ok\n" + text, "metrics")
+        self.assertEqual((request, result.returncode, result.stdout),
+                         (b"metrics\n", 0, text.decode()))
+        request, result = self.asked(b"error\tno such request\n", "metrics")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("no such request", result.stderr)
+
     def test_silence_is_status_3(self):
         _, result = self.asked(b"", "status")
         self.assertEqual(result.returncode, 3)

@@ -188,6 +188,7 @@ static void a_mistake_is_told_with_its_line(void **state)
 		{LEAST MAIN "public_url = \"https://\"\n", "it must be https://"},
 		{LEAST MAIN "public_url = \"https://mail.example/\"\n", "and nothing behind it"},
 		{LEAST MAIN "listen_proxy = {\"80\"}\n", "passwords would cross the network"},
+		{LEAST MAIN "metrics = \"9190\"\n", "belfry.conf:7: metrics = \"9190\": everybody could read it"},
 		{LEAST MAIN "trusted_proxies = {\"proxy.example.org\"}\n", "belfry.conf:7: trusted_proxies = \"proxy.example.org\": "
 			"it must be a numeric address"},
 		{LEAST MAIN "state_dir = \"var\"\n", "state_dir = \"var\": it must be a path"},

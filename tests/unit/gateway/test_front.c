@@ -85,12 +85,28 @@ struct world {
 	struct link *hub_link;
 	struct stream *phone;
 	struct buffer got;
-	bool ended;
+	bool ended, hub_is_dumb;
+	uint64_t connections_told;
 };
 
 static void hub_received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
 {
-	(void)link, (void)body, (void)length, (void)fd, (void)owner;
+	struct world *world = owner;
+	Belfry__Role__ToHub *message = belfry__role__to_hub__unpack(NULL, length, body);
+	Belfry__Role__FromHub answer = BELFRY__ROLE__FROM_HUB__INIT;
+	Belfry__Role__Metrics metrics = BELFRY__ROLE__METRICS__INIT;
+
+	(void)fd;
+	if (message->body_case == BELFRY__ROLE__TO_HUB__BODY_COUNTS)
+		world->connections_told = message->counts->connections;
+	if (message->body_case == BELFRY__ROLE__TO_HUB__BODY_ASK_METRICS && !world->hub_is_dumb) {
+		metrics.text = (ProtobufCBinaryData){12, (uint8_t *)(uintptr_t)"belfry_up 1\n"};
+		answer.id = message->id;
+		answer.body_case = BELFRY__ROLE__FROM_HUB__BODY_METRICS;
+		answer.metrics = &metrics;
+		link_send(link, &answer.base, -1);
+	}
+	belfry__role__to_hub__free_unpacked(message, NULL);
 }
 
 static void hub_lost(struct link *link, const char *why, void *owner)
@@ -122,7 +138,7 @@ static void world_begin(struct world *world)
 	*world = (struct world){.loop = loop_create_manual(0), .bells = {.name = "ding"}, .locked = {.name = "dong"}};
 	const struct front_engine engines[] = {{&bells, &world->bells}, {&locked, &world->locked}};
 	struct front_settings settings = {.number = 3, .connections_max = CONNECTIONS_MAX, .http_places = 1,
-		.proxy_places = 1, .engines = engines, .engine_count = 2};
+		.proxy_places = 1, .has_metrics = true, .engines = engines, .engine_count = 2};
 	struct error error;
 
 	world->net = settings.net = net_create_memory(world->loop);
@@ -196,6 +212,50 @@ static void a_proxy_says_first_for_whom_it_comes(void **state)
 		"PROXY TCP4 192.0.2.1 198.51.100.7 50000 80\r\nGET /bells HTTP/1.1\r\nHost: h\r\n\r\n");
 	assert_memory_equal(answer + 9, "200", 3);
 	assert_memory_equal(ask_at(&world, "proxy/0", "GET /bells HTTP/1.1\r\nHost: h\r\n\r\n") + 9, "400", 3);
+	world_end(&world);
+}
+
+static void metrics_are_served_at_their_own_place_only(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world);
+	const char *answer = ask_at(&world, "metrics", "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_memory_equal(answer + 9, "200", 3);
+	assert_non_null(strstr(answer, "\r\nContent-Type: text/plain; version=0.0.4"));
+	assert_non_null(strstr(answer, "\r\n\r\nbelfry_up 1\n"));
+	assert_memory_equal(ask_at(&world, "metrics", "POST /metrics HTTP/1.1\r\nHost: h\r\n\r\n") + 9, "405", 3);
+	assert_memory_equal(ask_at(&world, "metrics", "GET /bells HTTP/1.1\r\nHost: h\r\n\r\n") + 9, "404", 3);
+	assert_memory_equal(ask(&world, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n") + 9, "404", 3);
+	world_end(&world);
+}
+
+static void metrics_without_a_hub_are_refused(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world);
+	world.hub_is_dumb = true;
+	ask_at(&world, "metrics", "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_int_equal(world.got.length, 0);
+	link_close(&world.hub_link);
+	loop_settle(world.loop);
+	assert_memory_equal(buffer_string(&world.got) + 9, "503", 3);
+	ask_at(&world, "metrics", "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"); /* under way when the front ends */
+	world_end(&world);
+}
+
+static void the_hub_is_told_what_is_counted(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world);
+	ask(&world, "GET /bells HTTP/1.1\r\nHost: h\r\n\r\n");
+	loop_advance(world.loop, 5000);
+	assert_int_equal(world.connections_told, 1);
 	world_end(&world);
 }
 
@@ -363,6 +423,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_path_names_the_engine),
 		cmocka_unit_test(a_proxy_says_first_for_whom_it_comes),
+		cmocka_unit_test(metrics_are_served_at_their_own_place_only),
+		cmocka_unit_test(metrics_without_a_hub_are_refused),
+		cmocka_unit_test(the_hub_is_told_what_is_counted),
 		cmocka_unit_test(the_hub_wakes_the_engine_that_parked),
 		cmocka_unit_test(a_draining_front_lets_nobody_in),
 		cmocka_unit_test(a_front_full_of_silent_connections_takes_a_phone_soon),

@@ -28,6 +28,26 @@ static void every_value_is_found_within_a_fifth(void **state)
 	}
 }
 
+static void what_is_below_a_doubling_is_counted_exactly(void **state)
+{
+	static const uint64_t values[] = {0, 1, 3, 4, 7, 8, 1023, 1024, 1025, 65535, 65536, (uint64_t)1 << 40};
+	struct histogram times = {0};
+	uint64_t sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		histogram_add(&times, values[i]);
+		sum += values[i];
+	}
+	for (unsigned doubling = 2; doubling < HISTOGRAM_DOUBLINGS; doubling++) {
+		unsigned below = 0;
+		for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+			below += values[i] < (uint64_t)1 << doubling;
+		assert_int_equal(histogram_below(&times, doubling), below);
+	}
+	assert_int_equal(times.sum_us, sum);
+}
+
 static void quantiles_are_those_of_what_was_added(void **state)
 {
 	struct histogram times = {0};
@@ -58,6 +78,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_one_says_nothing),
 		cmocka_unit_test(every_value_is_found_within_a_fifth),
+		cmocka_unit_test(what_is_below_a_doubling_is_counted_exactly),
 		cmocka_unit_test(quantiles_are_those_of_what_was_added),
 		cmocka_unit_test(what_is_beyond_all_is_counted_as_the_longest),
 	};
