@@ -245,8 +245,8 @@ _Noreturn void role_live(enum role_kind kind, unsigned number, const struct role
 	struct error error;
 
 	signals_reset();
-	introduce(kind, number);
 	keep_own(kind, places, rein);
+	introduce(kind, number);
 	struct role *role = role_create(kind, number, settings, &error);
 	if (role == NULL || enter_sandbox(kind, settings->config, &error) < 0)
 		fail(error.text);

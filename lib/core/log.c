@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/core/log_journal.h"
 #include "lib/core/mem.h"
 
 enum { LOG_LINE_MAX = 1024, LOG_QUOTE_BUFFERS = 8 };
@@ -22,18 +23,26 @@ static const char *const subsystem_names[LOG_SUBSYSTEMS] = {
 /* The only state of the process that is not passed around: what a log line needs. */
 static struct {
 	char role[32];
-	bool journal;
+	bool is_journal; /* standard error is */
+	int journal;     /* a socket to it, for fields; -1: none */
 	log_sink *sink;
 	void *sink_data;
 	unsigned traced; /* a bit a subsystem */
 	char *traced_user, *traced_device;
 	unsigned dropped;
-} state = {.role = "belfry"};
+} state = {.role = "belfry", .journal = -1};
 
 void log_init(const char *role)
 {
 	snprintf(state.role, sizeof state.role, "%s", role);
-	state.journal = getenv("JOURNAL_STREAM") != NULL;
+	log_to_journal(LOG_JOURNAL_PATH);
+}
+
+/* A forked role has closed what it inherited of main, so the number may be another's: nothing is closed here. */
+void log_to_journal(const char *path)
+{
+	state.is_journal = log_journal_is_stderr();
+	state.journal = state.is_journal ? log_journal_connect(path) : -1;
 }
 
 void log_set_sink(log_sink *sink, void *data)
@@ -82,32 +91,53 @@ static bool put(const char *line, size_t length)
 	return stderr_is_ready() && write(STDERR_FILENO, line, length) == (ssize_t)length;
 }
 
+/* How a line for standard error begins: its stamp, or its level for the journal. */
+static int begin_stamp(char line[LOG_LINE_MAX], enum log_level level)
+{
+	return state.is_journal ? snprintf(line, LOG_LINE_MAX, "<%d>", level) : format_stamp(line, LOG_LINE_MAX);
+}
+
 static int begin_line(char line[LOG_LINE_MAX], enum log_level level, enum log_subsystem subsystem)
 {
-	int at = state.journal ? snprintf(line, LOG_LINE_MAX, "<%d>", level) : format_stamp(line, LOG_LINE_MAX);
+	int at = begin_stamp(line, level);
 
 	return at + snprintf(line + at, LOG_LINE_MAX - (size_t)at, "%s %s: %s", state.role, subsystem_names[subsystem],
 		level_word(level));
 }
 
-static void put_or_drop(const char *line, size_t length)
+/* A line with its LF, the message in it. false: nobody takes it. */
+static bool put_somewhere(char *line, size_t length, enum log_level level, enum log_subsystem subsystem, size_t message)
+{
+	char stamp[LOG_LINE_MAX];
+
+	if (state.journal < 0)
+		return put(line, length);
+	line[length - 1] = '\0';
+	const struct log_entry entry = {.level = level, .role = state.role, .subsystem = subsystem_names[subsystem],
+		.text = line + begin_stamp(stamp, level), .message = line + message};
+	enum log_sent sent = log_journal_send(state.journal, &entry);
+	line[length - 1] = '\n';
+	return sent == LOG_SENT || (sent == LOG_SENT_BROKEN && put(line, length));
+}
+
+static void put_or_drop(char *line, size_t length, enum log_level level, enum log_subsystem subsystem, size_t message)
 {
 	char news[LOG_LINE_MAX];
 
 	if (state.dropped > 0) {
-		int at = begin_line(news, LOG_LEVEL_WARNING, LOG_MAIN);
-		at += snprintf(news + at, sizeof news - (size_t)at, "dropped=%u lines: standard error stood still\n", state.dropped);
-		if (put(news, (size_t)at))
+		int begun = begin_line(news, LOG_LEVEL_WARNING, LOG_MAIN), at = begun;
+		at += snprintf(news + at, sizeof news - (size_t)at, "dropped=%u lines: who reads them stood still\n", state.dropped);
+		if (put_somewhere(news, (size_t)at, LOG_LEVEL_WARNING, LOG_MAIN, (size_t)begun))
 			state.dropped = 0;
 	}
-	if (state.dropped > 0 || !put(line, length))
+	if (state.dropped > 0 || !put_somewhere(line, length, level, subsystem, message))
 		state.dropped++;
 }
 
 static void log_write(enum log_level level, enum log_subsystem subsystem, const char *format, va_list args)
 {
 	char line[LOG_LINE_MAX];
-	int at = begin_line(line, level, subsystem);
+	int begun = begin_line(line, level, subsystem), at = begun;
 
 	int length = vsnprintf(line + at, sizeof line - (size_t)at - 1, format, args);
 	at = length < 0 ? at : at + length;
@@ -122,7 +152,7 @@ static void log_write(enum log_level level, enum log_subsystem subsystem, const 
 		return;
 	}
 	line[at] = '\n';
-	put_or_drop(line, (size_t)at + 1);
+	put_or_drop(line, (size_t)at + 1, level, subsystem, (size_t)begun);
 }
 
 #define LOG_FUNCTION(name, level) \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Log and trace. One key=value line an outcome, to stderr (journald adds the rest; with its level prefix when
- * stderr is the journal). A trace line is written only when its subsystem, its user or its device is being traced;
+ * Log and trace. One key=value line an outcome, to stderr. When that is the journal, lines go there by its own protocol:
+ * the pairs user, device and command that a message begins with become the fields BELFRY_USER, BELFRY_DEVICE and
+ * BELFRY_COMMAND, beside BELFRY_ROLE and BELFRY_SUBSYSTEM. A trace line is written only when its subsystem, its user or its device is being traced;
  * that is switched at run time (belfryctl trace) and costs one branch while off.
  * Values are quoted and control characters escaped, so that a stranger can forge neither lines nor pairs. No secret is
  * ever passed here. A line never waits: while whoever reads standard error stands still, lines are dropped, and the next
@@ -23,6 +24,8 @@ enum log_subsystem {
 
 /* role: the name of this process's role in each line ("hub", "front 1"). Copied. */
 void log_init(const char *role);
+/* Where the journal listens, when standard error is its; log_init() does this. */
+void log_to_journal(const char *path);
 /* Where lines go: by default to stderr. Tests collect them here; a test that logs an unexpected error fails. */
 typedef void log_sink(enum log_level, const char *line, void *data);
 void log_set_sink(log_sink *, void *data);

@@ -8,7 +8,11 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/core/log.h"
@@ -117,6 +121,142 @@ static void a_reader_that_is_gone_is_no_death(void **state)
 	restore(&stalled);
 }
 
+/* --- the journal ------------------------------------------------------------------------------------------------ */
+
+struct journal {
+	char folder[64], path[100], stream[64], entry[8192];
+	int fd;
+};
+
+/* The next entry; "": there is none. */
+static const char *journal_read(struct journal *journal)
+{
+	ssize_t length = recv(journal->fd, journal->entry, sizeof journal->entry - 1, 0);
+
+	journal->entry[length < 0 ? 0 : length] = '\0';
+	return journal->entry;
+}
+
+static void journal_open(struct journal *journal)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat status;
+
+	snprintf(journal->folder, sizeof journal->folder, "/tmp/belfry-test-XXXXXX");
+	assert_non_null(mkdtemp(journal->folder));
+	snprintf(journal->path, sizeof journal->path, "%s/socket", journal->folder);
+	strcpy(address.sun_path, journal->path);
+	journal->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(journal->fd, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+	snprintf(journal->stream, sizeof journal->stream, "%llu:%llu", (unsigned long long)status.st_dev,
+		(unsigned long long)status.st_ino);
+	setenv("JOURNAL_STREAM", journal->stream, 1);
+	log_to_journal(journal->path);
+	log_info(LOG_MAIN, "what tests before dropped is told now");
+	while (*journal_read(journal) != '\0')
+		continue;
+}
+
+static void journal_close(struct journal *journal)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_to_journal(journal->path);
+	close(journal->fd);
+	unlink(journal->path);
+	rmdir(journal->folder);
+}
+
+static void the_journal_gets_fields(void **state)
+{
+	static const struct {
+		const char *message, *fields;
+	} cases[] = {
+		{"ready", ""},
+		{"user=alice@example.org device=D1 command=Ping status=1",
+			"BELFRY_USER=alice@example.org\nBELFRY_DEVICE=D1\nBELFRY_COMMAND=Ping\n"},
+		{"user=alice device=- command=OPTIONS http=200", "BELFRY_USER=alice\nBELFRY_COMMAND=OPTIONS\n"},
+		{"user=\"al ice\" device=\"x\\x0aMESSAGE=y\" z", "BELFRY_USER=al ice\nBELFRY_DEVICE=x\\x0aMESSAGE=y\n"},
+		{"user=alice", "BELFRY_USER=alice\n"},
+		{"user=\"alice", "BELFRY_USER=alice\n"},
+		{"user= device=", "BELFRY_USER=\nBELFRY_DEVICE=\n"},
+		{"the user=bob is not alice", ""},
+		{"user=alice came with the handle of user=bob", "BELFRY_USER=alice\n"},
+		{"user=a\nMESSAGE=forged", "BELFRY_USER=a?MESSAGE=forged\n"},
+	};
+	struct journal journal;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char expected[1024], message[256];
+		journal_open(&journal);
+		log_warning(LOG_HTTP, "%s", cases[i].message);
+		snprintf(message, sizeof message, "%s", cases[i].message);
+		for (char *c = message; *c != '\0'; c++)
+			*c = *c == '\n' ? '?' : *c;
+		snprintf(expected, sizeof expected, "PRIORITY=4\nSYSLOG_IDENTIFIER=belfry\nBELFRY_ROLE=belfry\n"
+			"BELFRY_SUBSYSTEM=http\nMESSAGE=belfry http: warning: %s\n%s", message, cases[i].fields);
+		assert_string_equal(journal_read(&journal), expected);
+		assert_string_equal(journal_read(&journal), "");
+		journal_close(&journal);
+	}
+}
+
+static void a_long_line_fits_with_its_fields(void **state)
+{
+	struct journal journal;
+	char value[2000];
+
+	(void)state;
+	memset(value, 'x', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	journal_open(&journal);
+	log_info(LOG_HTTP, "user=%s", value);
+	assert_non_null(strstr(journal_read(&journal), "\nBELFRY_USER=xxx"));
+	journal_close(&journal);
+}
+
+static void only_the_journal_of_standard_error_is_told(void **state)
+{
+	struct stalled stalled;
+	struct journal journal;
+	char text[256];
+
+	(void)state;
+	journal_open(&journal);
+	stall(&stalled);
+	log_to_journal(journal.path); /* JOURNAL_STREAM is that of somebody before us */
+	log_info(LOG_MAIN, "elsewhere");
+	drain(&stalled, text, sizeof text);
+	restore(&stalled);
+	assert_non_null(strstr(text, "elsewhere\n"));
+	assert_string_equal(journal_read(&journal), "");
+	journal_close(&journal);
+}
+
+static void a_journal_that_does_not_keep_up_is_not_waited_for(void **state)
+{
+	enum { LINES = 10000 };
+	struct journal journal;
+	unsigned written = 0, dropped = 0;
+
+	(void)state;
+	journal_open(&journal);
+	alarm(60);
+	for (int i = 0; i < LINES; i++)
+		log_info(LOG_MAIN, "line");
+	alarm(0);
+	while (*journal_read(&journal) != '\0')
+		written++;
+	log_info(LOG_MAIN, "it goes on");
+	const char *news = strstr(journal_read(&journal), "MESSAGE=belfry main: warning: dropped=");
+	assert_non_null(news);
+	assert_int_equal(sscanf(strstr(news, "dropped="), "dropped=%u", &dropped), 1);
+	assert_int_equal(written + dropped, LINES);
+	assert_non_null(strstr(journal_read(&journal), "it goes on"));
+	journal_close(&journal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +264,10 @@ int main(void)
 		cmocka_unit_test(the_longest_value_fits),
 		cmocka_unit_test(nobody_waits_for_standard_error),
 		cmocka_unit_test(a_reader_that_is_gone_is_no_death),
+		cmocka_unit_test(the_journal_gets_fields),
+		cmocka_unit_test(a_long_line_fits_with_its_fields),
+		cmocka_unit_test(only_the_journal_of_standard_error_is_told),
+		cmocka_unit_test(a_journal_that_does_not_keep_up_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
