@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/activation.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/model/hint_spool.h"
@@ -127,11 +128,35 @@ static int bind_udp(const char *text, struct error *error_r)
 	return fd;
 }
 
-static int bind_addresses(const struct config_strings *addresses, int *fds, struct error *error_r)
+/* From the service manager, or bound here. */
+static int bind_address(struct activation *activation, const char *address, struct error *error_r)
+{
+	int fd = activation_take(activation, address);
+
+	return fd >= 0 ? fd : net_bind(address, 0, error_r);
+}
+
+static int bind_addresses(struct activation *activation, const struct config_strings *addresses, int *fds,
+	struct error *error_r)
 {
 	for (size_t i = 0; i < addresses->count; i++)
-		if ((fds[i] = net_bind(addresses->items[i], 0, error_r)) < 0)
+		if ((fds[i] = bind_address(activation, addresses->items[i], error_r)) < 0)
 			return -1;
+	return 0;
+}
+
+static int bind_world(struct places *places, struct error *error_r)
+{
+	const struct config *config = places->config;
+	struct activation activation;
+
+	activation_begin(&activation);
+	if (bind_addresses(&activation, &config->listen, places->https, error_r) < 0 ||
+	    bind_addresses(&activation, &config->listen_plain, places->http, error_r) < 0 ||
+	    bind_addresses(&activation, &config->listen_proxy, places->proxy, error_r) < 0 ||
+	    (config->metrics != NULL && (places->metrics = bind_address(&activation, config->metrics, error_r)) < 0))
+		return -1;
+	activation_end(&activation);
 	return 0;
 }
 
@@ -163,12 +188,7 @@ static int bind_all(struct places *places, struct error *error_r)
 		return -1;
 	if (config->hook.udp != NULL && (places->hook_udp = bind_udp(config->hook.udp, error_r)) < 0)
 		return -1;
-	if (bind_addresses(&config->listen, places->https, error_r) < 0 ||
-	    bind_addresses(&config->listen_plain, places->http, error_r) < 0)
-		return -1;
-	if (config->metrics != NULL && (places->metrics = net_bind(config->metrics, 0, error_r)) < 0)
-		return -1;
-	return bind_addresses(&config->listen_proxy, places->proxy, error_r);
+	return bind_world(places, error_r);
 }
 
 static int *no_fds(size_t count)

@@ -102,6 +102,34 @@ int net_bind(const char *text, unsigned unix_mode, struct error *error_r)
 	return fd;
 }
 
+/* Family, address and port; the rest of a socket's address (flow, scope) is not the configuration's. */
+static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a, *b4 = (const struct sockaddr_in *)b;
+	const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a, *b6 = (const struct sockaddr_in6 *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return a->ss_family == AF_INET6 && a6->sin6_port == b6->sin6_port &&
+		memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
+}
+
+bool net_is_bound_to(int fd, const char *text)
+{
+	struct sockaddr_storage bound = {0};
+	socklen_t length = sizeof bound, option = sizeof(int);
+	int is_listening = 0, type = 0;
+	struct address address;
+	struct error error;
+
+	return parse(text, &address, &error) == 0 && getsockname(fd, (struct sockaddr *)&bound, &length) == 0 &&
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &option) == 0 && type == SOCK_STREAM &&
+		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &option) == 0 && is_listening != 0 &&
+		is_same(&bound, &address.storage);
+}
+
 struct stream *net_connect_address(struct loop *loop, const char *text, stream_callback *callback, void *owner,
 	struct error *error_r)
 {

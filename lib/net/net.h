@@ -47,6 +47,8 @@ enum { NET_BACKLOG = 4096 }; /* a burst of hooks while the hub is busy waits in 
 
 /* Binds and listens. Address: "unix:PATH", "PORT", "HOST:PORT", "[HOST]:PORT" with a numeric HOST; -1 with error_r. */
 int net_bind(const char *address, unsigned unix_mode, struct error *error_r);
+/* Whether this is a listening TCP socket at that address. */
+bool net_is_bound_to(int fd, const char *address);
 /* Connects without blocking; numeric addresses only (names go through lib/net/resolve.h first). NULL with error_r. */
 struct stream *net_connect_address(struct loop *, const char *address, stream_callback *, void *owner,
 	struct error *error_r);

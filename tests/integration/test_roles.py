@@ -5,10 +5,12 @@ certificates, order at the end, and what -t says."""
 import base64
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import ssl
+import threading
 import unittest
 
 from lib.belfry import (SANITIZER, USER_CONNECTOR, USER_FRONT, USER_HUB,
@@ -229,6 +231,36 @@ class Processes(Common, Roles):
             wait_until(lambda: self.options() == 200, "an answer after " + word)
         self.assertEqual(len(re.findall(r"died: signal 9; again in 100 ms", self.log())), 3)
         self.stop()
+
+    def start_at(self, listener):
+        """As a service manager starts it that has bound the address."""
+        argv = ["sh", "-c", "exec 3<&%d; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" -c \"$1\"" % listener.fileno(),
+                self.program, self.config]
+        self.process = Process(argv, self.folder("belfry.log"), pass_fds=[listener.fileno()])
+        self.addCleanup(self.process.stop)
+        self.process.wait_ready(lambda: port_answers(self.port), "belfryd")
+
+    def test_phones_wait_at_a_socket_of_the_service_manager_while_it_is_started_anew(self):
+        with socket.create_server(("127.0.0.1", self.port), backlog=100) as listener:
+            self.start_at(listener)
+            wait_until(lambda: self.options() == 200, "the first answer")
+            self.stop()
+            answers = []
+            phone = threading.Thread(target=lambda: answers.append(self.options()))
+            phone.start()
+            wait_until(lambda: listener in select.select([listener], [], [], 0)[0], "a phone that waits")
+            self.start_at(listener)
+            phone.join()
+            self.assertEqual(answers, [200])
+            self.stop()
+        self.assertNotIn("service manager has no address", self.log())
+
+    def test_a_socket_that_the_configuration_does_not_name_is_closed(self):
+        with socket.create_server(("127.0.0.1", free_port())) as listener:
+            self.start_at(listener)
+            wait_until(lambda: self.options() == 200, "the first answer")
+            self.assertIn("socket 1 of the service manager has no address", self.log())
+            self.stop()
 
     def test_who_keeps_dying_is_started_ever_later(self):
         self.values["program"] = '"/bin/false"'

@@ -171,15 +171,15 @@ class Process:
     """A server in the foreground, leader of its own session.
 
     stop() ends it by pid: SIGTERM, then SIGKILL for whoever of its session is
-    left."""
+    left. pass_fds: descriptors that it inherits, at their numbers."""
 
-    def __init__(self, argv, log_path, env=None, cwd=None):
+    def __init__(self, argv, log_path, env=None, cwd=None, pass_fds=()):
         self.argv, self.log_path = argv, log_path
         with open(log_path, "ab") as log:
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=env, cwd=cwd, start_new_session=True,
-                preexec_fn=_before_exec)
+                preexec_fn=_before_exec, pass_fds=pass_fds)
         self.pid = self.popen.pid
 
     def running(self):
