@@ -15,6 +15,8 @@ struct collector {
 	bool is_full;
 	bool names_only;
 	struct buffer *out;
+	void (*found)(struct slice address, void *); /* NULL: a text is made; else that gets them */
+	void *data;
 };
 
 static void append_unfolded(struct buffer *to, char byte)
@@ -112,12 +114,39 @@ static struct slice trimmed(const struct buffer *buffer)
 	return slice_trim(slice_of(buffer->data, buffer->length));
 }
 
+static void forget(struct collector *collector)
+{
+	buffer_release(&collector->phrase);
+	buffer_release(&collector->comment);
+	buffer_release(&collector->angle);
+	collector->has_angle = false;
+}
+
+static bool is_bare(const struct collector *collector, struct slice phrase)
+{
+	return !collector->has_angle && phrase.length > 0 && memchr(phrase.at, '@', phrase.length) != NULL;
+}
+
+static void tell(struct collector *collector)
+{
+	struct slice phrase = trimmed(&collector->phrase);
+	struct slice address = is_bare(collector, phrase) ? phrase : trimmed(&collector->angle);
+
+	if (address.length > 0)
+		collector->found(address, collector->data);
+	forget(collector);
+}
+
 /* The collected address goes out, unless the text would become too long. */
 static void finish(struct collector *collector)
 {
+	if (collector->found != NULL) {
+		tell(collector);
+		return;
+	}
 	struct buffer name = BUFFER_EMPTY, address = BUFFER_EMPTY;
 	struct slice phrase = trimmed(&collector->phrase), comment = trimmed(&collector->comment);
-	bool bare = !collector->has_angle && phrase.length > 0 && memchr(phrase.at, '@', phrase.length) != NULL;
+	bool bare = is_bare(collector, phrase);
 	size_t before = collector->out->length;
 
 	words_append(&address, bare ? phrase : trimmed(&collector->angle));
@@ -132,10 +161,7 @@ static void finish(struct collector *collector)
 	}
 	buffer_release(&name);
 	buffer_release(&address);
-	buffer_release(&collector->phrase);
-	buffer_release(&collector->comment);
-	buffer_release(&collector->angle);
-	collector->has_angle = false;
+	forget(collector);
 }
 
 /* Takes one character, or one quoted string, comment or < >. */
@@ -153,6 +179,16 @@ static const char *take_piece(struct collector *collector, const char *at, const
 	case ';': finish(collector); return at + 1;
 	default: append_unfolded(&collector->phrase, *at); return at + 1;
 	}
+}
+
+void address_each(struct slice value, void (*found)(struct slice address, void *), void *data)
+{
+	struct collector collector = {.found = found, .data = data};
+	const char *at = value.at != NULL ? value.at : "", *end = at + value.length;
+
+	while (at < end)
+		at = take_piece(&collector, at, end);
+	tell(&collector);
 }
 
 static char *read_list(struct arena *arena, struct slice value, bool names_only)

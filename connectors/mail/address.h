@@ -13,5 +13,8 @@ enum { ADDRESS_TEXT_MAX = 32 * 1024 };
 char *address_list(struct arena *, struct slice value);
 /* The names only (the address where there is no name), "; " between them: DisplayTo. */
 char *address_names(struct arena *, struct slice value);
+/* Each address by itself, as it stands there, without names and < >: user@host. It is whatever the mail has: the callee
+ * looks whether it can be one. The text is valid during the call. */
+void address_each(struct slice value, void (*found)(struct slice address, void *), void *data);
 
 #endif

@@ -2,6 +2,8 @@
 /* "Fri, 21 Nov 1997 09:55:06 -0600" and what mailers make of it. */
 #include "connectors/mail/date.h"
 
+#include <time.h>
+
 #include <stddef.h>
 
 struct date_fields {
@@ -132,4 +134,16 @@ uint64_t date_parse(struct slice text)
 	seconds = days_of(date.year, date.month, date.day) * 86400 + date.hour * 3600 + date.minute * 60 + date.second
 		- date.zone_minutes * 60;
 	return seconds > 0 ? (uint64_t)seconds : 0;
+}
+
+void date_append(struct buffer *out, int64_t seconds)
+{
+	static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char *const names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	time_t time = (time_t)seconds;
+	struct tm tm;
+
+	gmtime_r(&time, &tm); /* not strftime(): it speaks the locale's language */
+	buffer_printf(out, "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday, names[tm.tm_mon],
+		tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
