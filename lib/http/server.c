@@ -259,7 +259,8 @@ static int count_body(struct http_connection *connection, struct http_fault *fau
 
 	connection->server->bodies += more;
 	request->counted_bytes += more;
-	if (more == 0 || connection->server->bodies <= HTTP_BODIES_MAX)
+	size_t most = request->exchange.body.length > HTTP_BODY_SMALL ? HTTP_BODIES_LARGE_MAX : HTTP_BODIES_MAX;
+	if (more == 0 || connection->server->bodies <= most)
 		return 0;
 	*fault_r = (struct http_fault){503, "too many requests under way"};
 	return -1;

@@ -46,6 +46,8 @@ enum {
 	HTTP_GUESTS_MIN = 16,              /* … but so many) may go to guests of one network: a provider's phones behind one
 	                                      address log in within a second */
 	HTTP_BODIES_MAX = 256 * 1024 * 1024, /* of all requests under way; over it a request with a body is told 503 */
+	HTTP_BODY_SMALL = 1024 * 1024,     /* a longer one may have no more than half of that together with all others: */
+	HTTP_BODIES_LARGE_MAX = HTTP_BODIES_MAX / 2, /* mails, whoever sends them, do not crowd out what is small */
 	HTTP_OVERFLOW_MAX = 256,           /* connections over the maximum that are told 503; more are closed unheard */
 	HTTP_OVERFLOW_TIMEOUT_MS = 5000,   /* they get less time, so that the next can be told */
 	HTTP_RETRY_AFTER_S = 30,           /* first and … */

@@ -66,7 +66,7 @@ static void exchange_gone(struct http_exchange *exchange)
 static void header(struct http_exchange *exchange, void *data)
 {
 	(void)data;
-	exchange->body_max = BODY_MAX;
+	exchange->body_max = strcmp(exchange->path, "/mail") == 0 ? HTTP_BODIES_MAX : BODY_MAX;
 	exchange->discards_body = strcmp(exchange->path, "/discard") == 0;
 	if (strcmp(exchange->path, "/nowhere") == 0)
 		http_respond_text(exchange, 404, "no such place");
@@ -757,6 +757,37 @@ static void what_is_too_long_is_refused_before_its_end(void **state)
 	}
 }
 
+static void upload(struct world *world, unsigned number, size_t megabytes)
+{
+	char *piece = calloc(1, 1024 * 1024);
+	static const char head[] = "POST /mail HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n\r\n";
+
+	phone_connect(world, number);
+	stream_write(world->phones[number].stream, head, sizeof head - 1);
+	for (; megabytes > 0 && !world->phones[number].ended; megabytes--) {
+		stream_write(world->phones[number].stream, piece, 1024 * 1024);
+		loop_settle(world->loop);
+	}
+	free(piece);
+}
+
+static void mails_do_not_crowd_out_what_is_small(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_begin(&world, 10);
+	upload(&world, 1, 100);
+	assert_int_equal(world.phones[1].got.length, 0); /* still being sent */
+	upload(&world, 2, 40);
+	assert_memory_equal(buffer_string(&world.phones[2].got), "HTTP/1.1 503", 12);
+	say(&world, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+	assert_told(&world, "200");
+	phone_hang_up(&world, 2);
+	phone_hang_up(&world, 1);
+	world_end(&world);
+}
+
 static void a_refusal_reaches_a_phone_that_is_still_sending(void **state)
 {
 	struct world world;
@@ -1129,6 +1160,7 @@ int main(void)
 		cmocka_unit_test(guests_that_a_proxy_names_do_not_take_all_places),
 		cmocka_unit_test(broken_and_ambiguous_requests_are_refused),
 		cmocka_unit_test(what_is_too_long_is_refused_before_its_end),
+		cmocka_unit_test(mails_do_not_crowd_out_what_is_small),
 		cmocka_unit_test(a_refusal_reaches_a_phone_that_is_still_sending),
 		cmocka_unit_test(an_early_answer_without_a_body_keeps_the_connection),
 		cmocka_unit_test(a_header_that_dribbles_is_timed_as_a_whole),
