@@ -13,14 +13,15 @@
  * Nothing secret comes in arguments or environment, and the daemon MUST NOT write a secret anywhere.
  * Keys that every connector gets: name (the instance, for logs), login (user|full), timeout_s, workers, recheck_s,
  * watch_as (master|session|none), hook (auto|yes|no). belfry-imap also: host, port, tls (starttls|tls|none),
- * tls_name, ca_file, master_user, master_password. `option = {"key=value"}` of the configuration arrives as key=value.
+ * tls_name, ca_file, master_user, master_password, smtp_host, smtp_port, smtp_tls, smtp_tls_name, smtp_auth. `option = {"key=value"}` of the configuration arrives as key=value.
  * The daemon MUST be able to answer within a second of its start, MUST NOT die because its backend is away, and on
  * SIGTERM or when main is gone ends with status 0. With settings that cannot work it ends with status
  * CONNECTOR_EXIT_CONFIG after one line that says which and why: starting it again would not help.
  *
  * --- talking ---
  * Each client (hub, fronts) says Hello first; it gets no answer. A Request with an id MUST be answered, in any order:
- * by one Response of the same id, or for Fetch by one an item, of which the last carries `last`; a Fetch that fails
+ * by one Response of the same id, or for Fetch by one an item, of which the last carries `last` (as the last of a Send
+ * does; a descriptor may come with the request); a Fetch that fails
  * as a whole by one Response with a status and no body. Id 0 asks for no answer. What the connector does not know it
  * MUST answer with UNSUPPORTED. One slow request MUST NOT hold up those of other users. Queues are bounded: over the
  * bound LIMIT or UNAVAILABLE, at once. A request that takes longer than timeout_s is answered UNAVAILABLE.
@@ -58,6 +59,12 @@
  * taken for a part of a command to the backend. What the backend cannot search for is LIMIT.
  * Alter on a collection that is not there is NOT_FOUND; one whose new name is taken is EXISTS, with that name: so an Alter
  * that comes a second time tells what the first one did. What is below a collection goes with it, wherever it goes.
+ *
+ * Send hands a mail in for its recipients, all or none, and MUST NOT do so twice for one message_id of a user as far as
+ * that can be known: with `again` the connector looks first whether it was sent. Any status but OK and UNAVAILABLE says
+ * that nothing was sent. What follows after the mail was handed in (the copy, the mark on the original) does not change
+ * the answer. Bare CR and LF MUST NOT leave as such. Answers without `last` MAY say that it goes on, and restart the
+ * asker's patience; timeout_s holds for the silence between them. UNSUPPORTED: this connector sends nothing.
  *
  * --- the watch half ---
  * The collection "" in Watch and Check is the hierarchy: its position MUST differ when List would, and be the same

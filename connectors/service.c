@@ -26,6 +26,7 @@ struct service_client {
 	struct link *link;
 	unsigned descriptors; /* passed since all was taken */
 	bool traces;          /* it has switched something on: that ends with it */
+	int received_fd;      /* with the request that is being passed up; -1: none */
 	char name[32]; /* "front 2", for the log */
 };
 
@@ -71,20 +72,32 @@ static void client_received(struct link *link, const uint8_t *body, size_t lengt
 	Belfry__Connector__Request *request = belfry__connector__request__unpack(arena_protobuf(arena), length, body);
 
 	arena_carry_secrets(arena);
-	if (fd >= 0)
-		close(fd);
 	if (request == NULL) {
+		if (fd >= 0)
+			close(fd);
 		arena_free(&arena);
 		client_lost(link, "it sent what is no request", client);
 		return;
 	}
+	client->received_fd = fd;
 	if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_HELLO)
 		greeted(client, request->hello);
 	else if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_TRACE)
 		trace(client, request->trace);
 	else
 		client->service->events->asked(client, request, client->service->owner);
+	if (client->received_fd >= 0)
+		close(client->received_fd);
+	client->received_fd = -1;
 	arena_free(&arena);
+}
+
+int service_take_fd(struct service_client *client)
+{
+	int fd = client->received_fd;
+
+	client->received_fd = -1;
+	return fd;
 }
 
 static void client_drained(struct link *link, void *owner)
@@ -106,6 +119,7 @@ static void client_came(struct stream *stream, void *data)
 	struct service_client *client = mem_alloc(sizeof *client);
 
 	client->service = service;
+	client->received_fd = -1;
 	client->next = service->clients;
 	client->link_to = &service->clients;
 	if (client->next != NULL)

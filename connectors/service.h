@@ -33,6 +33,8 @@ struct service *service_listen(struct net *, const char *place, const struct ser
 	struct error *error_r);
 void service_close(struct service **);
 
+/* During `asked`: the descriptor that came with the request, for the callee to close; -1: none, or taken already. */
+int service_take_fd(struct service_client *);
 /* Sends a response; fd -1, or a descriptor that it takes over. One with id 0 that answers a request is not sent. */
 void service_answer(struct service_client *, const Belfry__Connector__Response *, int fd);
 /* A status and no body. reason may be NULL; never a secret. */

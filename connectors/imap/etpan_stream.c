@@ -370,6 +370,18 @@ int etpan_stream_fill(mailstream *stream, struct error *error_r)
 	return 0;
 }
 
+int etpan_stream_wait(mailstream *stream, int timeout_ms)
+{
+	struct etpan *etpan = etpan_of(stream);
+	struct pollfd poll_fd = {.fd = etpan->fd, .events = POLLIN};
+	int ready;
+
+	if (etpan_stream_input(stream)->length > 0 || (etpan->tls != NULL && SSL_pending(etpan->tls) > 0))
+		return 1;
+	ready = poll(&poll_fd, 1, timeout_ms);
+	return ready < 0 && errno == EINTR ? 0 : ready;
+}
+
 int etpan_stream_send(mailstream *stream, const void *bytes, size_t length, struct error *error_r)
 {
 	struct etpan *etpan = etpan_of(stream);

@@ -40,6 +40,8 @@ void etpan_stream_trace(mailstream *, const char *user, bool is_secret);
 struct buffer *etpan_stream_input(mailstream *);
 /* Waits for more input. -1 with error_r: timeout, end, broken. */
 int etpan_stream_fill(mailstream *, struct error *error_r);
+/* Waits so long for something to read. 1: there is, 0: nothing came, -1: broken, as etpan_stream_fill() will say. */
+int etpan_stream_wait(mailstream *, int timeout_ms);
 /* Sends all. -1 with error_r. */
 int etpan_stream_send(mailstream *, const void *bytes, size_t length, struct error *error_r);
 /* Has something arrived, or has the server gone, without a wait? For sessions that lay idle. */

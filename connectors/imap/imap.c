@@ -56,7 +56,7 @@ static void asked_of_access(struct imap *imap, struct service_client *client, co
 	if (account == NULL)
 		service_answer_status(client, request->id, BELFRY__CONNECTOR__STATUS__LOGIN_NEEDED, NULL);
 	else
-		pool_ask(imap->pool, client, request, account);
+		pool_ask(imap->pool, client, request, service_take_fd(client), account);
 }
 
 static void asked(struct service_client *client, const Belfry__Connector__Request *request, void *owner)
@@ -70,7 +70,8 @@ static void asked(struct service_client *client, const Belfry__Connector__Reques
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH:
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER:
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH:
-	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: asked_of_access(imap, client, request); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY:
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: asked_of_access(imap, client, request); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_WATCH: watches_watch(imap->watches, client, request->id, request->watch); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_UNWATCH:
 		watches_unwatch(imap->watches, client, request->id, request->unwatch);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "connectors/imap/quarantine.h"
+#include "connectors/imap/sends.h"
 #include "connectors/imap/undertaker.h"
 #include "connectors/imap/unsettled.h"
 #include "connectors/imap/worker.pb-c.h"
@@ -30,6 +31,8 @@ struct request {
 	int64_t until_ms;                 /* then it is over, whether it waits or runs: its client gives up soon after */
 	Belfry__Connector__Request__BodyCase kind;
 	char *collection;                 /* "" where there is none */
+	char *message_id;                 /* of a Send; NULL: none */
+	int fd;                           /* for the worker; -1: none, or the worker has it */
 	uint8_t *packed;                  /* the Request, without the handle */
 	size_t length;
 	struct timer deadline;
@@ -56,6 +59,7 @@ struct pool {
 	void *owner;
 	struct quarantine *quarantine;
 	struct unsettled *unsettled;
+	struct sends *sends;
 	struct slot *slots;
 	struct request *first, **last;
 	unsigned waiting;
@@ -75,9 +79,14 @@ static void hand_out_soon(struct pool *pool)
 
 static void request_free(struct request *request)
 {
+	if (request->message_id != NULL && request->slot != NULL)
+		sends_end(request->pool->sends, request->account->user, request->message_id);
+	if (request->fd >= 0)
+		close(request->fd);
 	timer_stop(request->pool->loop, &request->deadline);
 	account_release(&request->account);
 	free(request->collection);
+	free(request->message_id);
 	free(request->packed);
 	free(request);
 }
@@ -226,7 +235,8 @@ static void timed_out(struct timer *timer)
 
 	if (slot == NULL) {
 		take_out(request->pool, request);
-		request_answer(request, STATUS(UNAVAILABLE), "all workers are busy");
+		request_answer(request, request->message_id != NULL ? STATUS(DEFERRED) : STATUS(UNAVAILABLE),
+			"all workers are busy");
 		return;
 	}
 	if (slot->is_paused) { /* the client does not read: that is no fault of the worker */
@@ -290,7 +300,10 @@ static void send_request(struct slot *slot, struct request *request)
 	}
 	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY)
 		tell_unsettled(request, &message);
-	link_send(slot->link, &message.base, -1);
+	if (request->message_id != NULL)
+		message.submitted = sends_state(pool->sends, account->user, request->message_id) == SEND_SUBMITTED_UNDER_WAY;
+	link_send(slot->link, &message.base, request->fd);
+	request->fd = -1;
 	arena_free(&arena);
 }
 
@@ -301,6 +314,8 @@ static void run(struct slot *slot, struct request *request)
 	slot->request = request;
 	request->slot = slot;
 	board_wipe(slot->process.board);
+	if (request->message_id != NULL)
+		sends_begin(slot->pool->sends, request->account->user, request->message_id);
 	atomic_store(&slot->process.board->unsettled, 0);
 	timer_start(slot->pool->loop, &request->deadline, left_ms(request) + POOL_GRACE_MS, timed_out);
 	send_request(slot, request);
@@ -370,22 +385,34 @@ static bool has_to_wait_its_turn(const struct pool *pool, const struct request *
 	return false;
 }
 
-/* A search may read whole mailboxes: it gets no worker when half of them search already, or one does for this user. */
-static bool searches_suffice(const struct pool *pool, const struct request *request)
+/* A search may read whole mailboxes, a submission server may be slow, or away. */
+static bool is_slow(const struct request *request)
 {
-	int count = 0, most = pool->settings->workers / 2;
+	return request->kind == BELFRY__CONNECTOR__REQUEST__BODY_SEARCH || request->message_id != NULL;
+}
 
-	if (request->kind != BELFRY__CONNECTOR__REQUEST__BODY_SEARCH)
-		return false;
-	for (int i = 0; i < pool->settings->workers; i++) {
+/* Half of the workers do what is slow: the others stay free for those who read. A user has one search at a time. */
+static bool are_enough_slow(const struct pool *pool, const struct request *request)
+{
+	int count = 0;
+
+	for (int i = 0; is_slow(request) && i < pool->settings->workers; i++) {
 		const struct request *other = pool->slots[i].request;
-		if (other == NULL || other->kind != BELFRY__CONNECTOR__REQUEST__BODY_SEARCH)
+		if (other == NULL || !is_slow(other))
 			continue;
-		if (strcmp(other->account->user, request->account->user) == 0)
+		if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_SEARCH && other->kind == request->kind &&
+		    strcmp(other->account->user, request->account->user) == 0)
 			return true;
 		count++;
 	}
-	return count >= (most > 1 ? most : 1);
+	return is_slow(request) && count >= (pool->settings->workers + 1) / 2;
+}
+
+/* The same mail, asked for twice: the second waits for what becomes of the first. */
+static bool is_being_sent(const struct pool *pool, const struct request *request)
+{
+	return request->message_id != NULL &&
+		send_is_under_way(sends_state(pool->sends, request->account->user, request->message_id));
 }
 
 static void hand_out(struct deferred *deferred)
@@ -395,7 +422,7 @@ static void hand_out(struct deferred *deferred)
 	for (struct request *request = pool->first, *next; request != NULL; request = next) {
 		next = request->next;
 		if (running_of(pool, request) >= POOL_USER_RUNNING_MAX || service_is_clogged(request->client)
-			|| has_to_wait_its_turn(pool, request) || searches_suffice(pool, request))
+			|| has_to_wait_its_turn(pool, request) || are_enough_slow(pool, request) || is_being_sent(pool, request))
 			continue;
 		struct slot *slot = find_slot(pool, request);
 		if (slot == NULL)
@@ -459,12 +486,27 @@ static void login_refused(struct slot *slot, int fd)
 	account_release(&account);
 }
 
+/* The one answer that is looked into: a mail was handed in, whatever becomes of this worker. */
+static void note_sent(struct slot *slot, const ProtobufCBinaryData *packed)
+{
+	const struct request *request = slot->request;
+	struct arena *arena = arena_create(0);
+	const Belfry__Connector__Response *response = belfry__connector__response__unpack(arena_protobuf(arena), packed->len,
+		packed->data);
+
+	if (response != NULL && response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_SENT && response->sent->submitted)
+		sends_submitted(slot->pool->sends, request->account->user, request->message_id);
+	arena_free(&arena);
+}
+
 static void answered(struct slot *slot, const Belfry__Worker__WorkerResponse *answer, int fd)
 {
 	if (answer->login == BELFRY__WORKER__OUTCOME__REFUSED) {
 		login_refused(slot, fd);
 		return;
 	}
+	if (slot->request->message_id != NULL)
+		note_sent(slot, &answer->response);
 	pass(slot, &answer->response, fd);
 	restart_deadline(slot->request);
 	if (!answer->last)
@@ -504,6 +546,9 @@ static void note_collection(struct request *request, const Belfry__Connector__Re
 		collection = asked->survey->collection;
 	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_APPLY) {
 		collection = asked->apply->collection;
+	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SEND) {
+		collection = asked->send->collection;
+		request->message_id = mem_strdup(asked->send->message_id);
 	}
 	request->collection = mem_strdup(collection);
 }
@@ -527,22 +572,33 @@ static unsigned waiting_of(const struct pool *pool, const struct account *accoun
 	return count;
 }
 
-void pool_ask(struct pool *pool, struct service_client *client, const Belfry__Connector__Request *asked,
+/* False: it was answered that there is none. */
+static bool has_room(const struct pool *pool, struct service_client *client, const Belfry__Connector__Request *asked,
+	const struct account *account)
+{
+	if (pool->waiting >= POOL_WAITING_MAX)
+		service_answer_status(client, asked->id, STATUS(UNAVAILABLE), "too many requests wait for a worker");
+	else if (waiting_of(pool, account) >= POOL_USER_WAITING_MAX)
+		service_answer_status(client, asked->id, STATUS(LIMIT), "too many requests of this user");
+	else
+		return true;
+	return false;
+}
+
+void pool_ask(struct pool *pool, struct service_client *client, const Belfry__Connector__Request *asked, int fd,
 	struct account *account)
 {
 	struct request *request;
 
-	if (pool->waiting >= POOL_WAITING_MAX) {
-		service_answer_status(client, asked->id, STATUS(UNAVAILABLE), "too many requests wait for a worker");
-		return;
-	}
-	if (waiting_of(pool, account) >= POOL_USER_WAITING_MAX) {
-		service_answer_status(client, asked->id, STATUS(LIMIT), "too many requests of this user");
+	if (!has_room(pool, client, asked, account)) {
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
 	request = mem_alloc(sizeof *request);
 	request->pool = pool;
 	request->client = client;
+	request->fd = fd;
 	request->account = account_hold(account);
 	request->id = asked->id;
 	request->kind = asked->body_case;
@@ -612,7 +668,7 @@ struct pool *pool_create(struct loop *loop, const struct imap_settings *settings
 	struct pool *pool = mem_alloc(sizeof *pool);
 
 	*pool = (struct pool){.loop = loop, .settings = settings, .ways = ways, .events = events, .owner = owner,
-		.quarantine = quarantine_create(), .unsettled = unsettled_create(),
+		.quarantine = quarantine_create(), .unsettled = unsettled_create(), .sends = sends_create(),
 		.slots = mem_alloc_array((size_t)settings->workers, sizeof *pool->slots)};
 	pool->last = &pool->first;
 	pool->undertaker = undertaker_create(loop, ways, pool->quarantine);
@@ -646,6 +702,7 @@ void pool_free(struct pool **owner)
 	loop_undefer(pool->loop, &pool->hand_out);
 	quarantine_free(&pool->quarantine);
 	unsettled_free(&pool->unsettled);
+	sends_free(&pool->sends);
 	free(pool->slots);
 	free(pool);
 }

@@ -35,8 +35,9 @@ struct pool *pool_create(struct loop *, const struct imap_settings *, const stru
 	const struct pool_events *, void *owner);
 void pool_free(struct pool **);
 
-/* Answers, now or later. The body is one of list, survey, fetch, apply, alter, search. */
-void pool_ask(struct pool *, struct service_client *, const Belfry__Connector__Request *, struct account *);
+/* Answers, now or later. The body is one of list, survey, fetch, apply, alter, search, send. fd: that came with it, -1
+ * none; it is taken over. */
+void pool_ask(struct pool *, struct service_client *, const Belfry__Connector__Request *, int fd, struct account *);
 /* The client is gone, or has taken all that was sent. */
 void pool_forget_client(struct pool *, const struct service_client *);
 void pool_client_drained(struct pool *, const struct service_client *);

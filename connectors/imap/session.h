@@ -32,6 +32,10 @@ struct session_login {
 
 enum session_opened { SESSION_OPENED, SESSION_REFUSED, SESSION_UNREACHABLE };
 
+struct session;
+/* Sends so many octets as it has said. -1: the connection is broken, or must not go on. */
+typedef int session_writer(struct session *, void *data, struct error *error_r);
+
 struct session {
 	mailimap *imap;
 	mailstream *stream;
@@ -45,7 +49,9 @@ struct session {
 	uint64_t validity;         /* UIDVALIDITY of the selected mailbox */
 	/* Commands of ours. */
 	struct buffer commands;    /* queued, not yet sent */
-	struct buffer continuation; /* sent when the server asks for more of the command with "+" */
+	struct buffer continuation; /* sent when the server asks for more of the command with "+" … */
+	session_writer *writer;     /* … or, when not NULL, this sends it */
+	void *writer_data;
 	unsigned last_tag, next_answer; /* tags given out; whose answer is asked for next */
 	struct session_early {          /* answers that came before that of an older command, by their tags */
 		bool is_in;
@@ -78,6 +84,9 @@ void session_queue_buffer(struct session *, struct buffer *);
  * said to NO and BAD. heard may be NULL. With several commands under way it may hear what belongs to the later ones:
  * Dovecot works at SEARCH and the FETCH behind it at the same time. */
 enum session_answer session_await(struct session *, session_heard *, void *data, struct error *error_r);
+/* Stores a mail of that size as \Seen; writer sends it when the server wants it. */
+enum session_answer session_append(struct session *, const char *collection, uint64_t size, session_writer *writer,
+	void *data, struct error *error_r);
 /* Commands that have been queued or sent and whose answers are not in. */
 unsigned session_awaited(const struct session *);
 

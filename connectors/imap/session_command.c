@@ -122,6 +122,17 @@ static void note_answer(struct session_early *early, const struct imap_response 
 		response->text.bytes);
 }
 
+static int go_on(struct session *session, struct error *error_r)
+{
+	session_writer *writer = session->writer;
+
+	if (writer == NULL)
+		return send_all(session, &session->continuation, error_r);
+	session->writer = NULL;
+	return writer(session, session->writer_data, error_r) == 0
+		? etpan_stream_send(session->stream, "\r\n", 2, error_r) : -1;
+}
+
 /* One response. -1: the session is lost. */
 static int hear(struct session *session, session_heard *heard, void *data, struct error *error_r)
 {
@@ -138,7 +149,7 @@ static int hear(struct session *session, session_heard *heard, void *data, struc
 			heard(&response, data);
 		return 0;
 	case IMAP_CONTINUATION:
-		return send_all(session, &session->continuation, error_r);
+		return go_on(session, error_r);
 	case IMAP_TAGGED: break;
 	}
 	early = answered_by(session, &response);
@@ -166,6 +177,27 @@ enum session_answer session_await(struct session *session, session_heard *heard,
 	buffer_consume(etpan_stream_input(session->stream), session->taken);
 	session->taken = 0;
 	return early->answer;
+}
+
+enum session_answer session_append(struct session *session, const char *collection, uint64_t size,
+	session_writer *writer, void *data, struct error *error_r)
+{
+	struct buffer command = BUFFER_EMPTY;
+	enum session_answer answer;
+
+	buffer_append_string(&command, "APPEND ");
+	if (mailbox_name_quote(&command, collection) != 0) {
+		buffer_release(&command);
+		error_set(error_r, "no mailbox can have this name");
+		return SESSION_NO;
+	}
+	buffer_printf(&command, " (\\Seen) {%llu}", (unsigned long long)size);
+	session_queue_buffer(session, &command);
+	session->writer = writer;
+	session->writer_data = data;
+	answer = session_await(session, NULL, NULL, error_r);
+	session->writer = NULL; /* a server that does not want it says NO at once */
+	return answer;
 }
 
 bool session_is_busy(const struct error *said)

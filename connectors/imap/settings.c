@@ -10,6 +10,7 @@
 static const char *const tls_words[] = {"starttls", "tls", "none", NULL};
 static const char *const watch_as_words[] = {"master", "session", "none", NULL};
 static const char *const login_words[] = {"user", "full", NULL};
+static const char *const auth_words[] = {"plain", "none", NULL};
 
 static const struct number {
 	const char *key;
@@ -42,6 +43,10 @@ static int read_numbers(struct imap_settings *settings, struct error *error_r)
 	if (settings_number(settings->text, "port", usual, 1, 65535, &port, error_r) < 0)
 		return -1;
 	settings->port = (int)port;
+	usual = settings->smtp_tls == IMAP_TLS_IMPLICIT ? 465 : 587;
+	if (settings_number(settings->text, "smtp_port", usual, 1, 65535, &port, error_r) < 0)
+		return -1;
+	settings->smtp_port = (int)port;
 	return 0;
 }
 
@@ -70,6 +75,21 @@ static int read_words(struct imap_settings *settings, struct error *error_r)
 	return 0;
 }
 
+static int read_smtp_words(struct imap_settings *settings, struct error *error_r)
+{
+	int tls, auth;
+
+	if (settings_choice(settings->text, "smtp_tls", tls_words, IMAP_TLS_STARTTLS, &tls, error_r) < 0
+		|| settings_choice(settings->text, "smtp_auth", auth_words, 0, &auth, error_r) < 0)
+		return -1;
+	settings->smtp_tls = (enum imap_tls)tls;
+	settings->smtp_has_login = auth == 0;
+	if (settings->smtp_host != NULL && settings->smtp_tls == IMAP_TLS_NONE && !is_this_host(settings->smtp_host))
+		return error_set(error_r, "smtp_tls = none: mails and passwords would cross the network to %s in clear; "
+			"use starttls or tls", settings->smtp_host);
+	return 0;
+}
+
 int imap_settings_from(struct settings *text, struct imap_settings *settings_r, struct error *error_r)
 {
 	*settings_r = (struct imap_settings){.text = text};
@@ -79,7 +99,9 @@ int imap_settings_from(struct settings *text, struct imap_settings *settings_r, 
 	settings_r->ca_file = settings_text(text, "ca_file", "");
 	settings_r->master_user = settings_text(text, "master_user", NULL);
 	settings_r->master_password = settings_text(text, "master_password", NULL);
-	if (read_words(settings_r, error_r) < 0 || read_numbers(settings_r, error_r) < 0) {
+	settings_r->smtp_host = settings_text(text, "smtp_host", NULL);
+	settings_r->smtp_tls_name = settings_text(text, "smtp_tls_name", settings_r->smtp_host);
+	if (read_words(settings_r, error_r) < 0 || read_smtp_words(settings_r, error_r) < 0 || read_numbers(settings_r, error_r) < 0) {
 		imap_settings_free(settings_r);
 		return -1;
 	}

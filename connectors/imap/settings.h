@@ -18,6 +18,12 @@ struct imap_settings {
 	const char *tls_name;    /* the name that the certificate must have */
 	const char *ca_file;     /* "": the system's */
 	const char *master_user, *master_password; /* NULL unless watch_as is master */
+	/* Where mail is handed in for sending. */
+	const char *smtp_host;   /* NULL: nowhere */
+	const char *smtp_tls_name;
+	enum imap_tls smtp_tls;
+	bool smtp_has_login;     /* as the user, by AUTH PLAIN; else the server knows us by our address */
+	int smtp_port;
 	bool login_is_full;      /* the backend knows alice@example.org, not alice */
 	enum imap_tls tls;
 	enum imap_watch_as watch_as;

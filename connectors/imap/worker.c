@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "connectors/imap/etpan_stream.h"
 #include "connectors/imap/session_cache.h"
@@ -17,7 +18,7 @@ enum { TIDY_MS = 10000 }; /* how often idle sessions are looked at while no requ
 
 struct worker {
 	const struct imap_settings *settings;
-	SSL_CTX *tls; /* NULL: the backend is on this machine and spoken to in plain text */
+	SSL_CTX *tls; /* NULL: the backend is on this machine and all is spoken in plain text */
 	struct board *board;
 	struct worker_link link;
 	struct session_cache *cache;
@@ -86,6 +87,7 @@ static void do_request(struct worker_call *call)
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: worker_apply(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: worker_alter(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: worker_search(call); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: worker_send(call); break;
 	default: worker_refuse(call, BELFRY__CONNECTOR__STATUS__UNSUPPORTED, "the worker does not know this request"); break;
 	}
 }
@@ -124,6 +126,12 @@ bool worker_try_again(struct worker_call *call)
 	return worker_reopen(call, &ignored) != NULL;
 }
 
+/* For a Send it matters that nothing was sent. */
+static bool is_send(const Belfry__Worker__WorkerRequest *request)
+{
+	return request->request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SEND;
+}
+
 /* A session of the cache, or a new one; NULL: answered. */
 static struct session *find_session(struct worker *worker, struct worker_call *call)
 {
@@ -142,28 +150,27 @@ static struct session *find_session(struct worker *worker, struct worker_call *c
 		call->login = BELFRY__WORKER__OUTCOME__REFUSED;
 	if (session == NULL)
 		worker_refuse(call, opened == SESSION_REFUSED ? BELFRY__CONNECTOR__STATUS__REFUSED
-			: BELFRY__CONNECTOR__STATUS__UNAVAILABLE, error.text);
+			: is_send(request) ? BELFRY__CONNECTOR__STATUS__DEFERRED : BELFRY__CONNECTOR__STATUS__UNAVAILABLE, error.text);
 	return session;
 }
 
 static void serve(struct worker *worker, const Belfry__Worker__WorkerRequest *request, struct arena *arena)
 {
 	struct worker_call call = {.link = &worker->link, .board = worker->board, .arena = arena, .request = request,
-		.settings = worker->settings, .tls = worker->tls};
+		.settings = worker->settings, .tls = worker->tls, .fd = worker_link_take_fd(&worker->link)};
 
-	if (request->forget.len > 0) {
+	if (request->forget.len > 0)
 		session_cache_forget(worker->cache, request->forget.data, request->forget.len);
-		return;
-	}
-	if (request->trace != NULL)
+	else if (request->trace != NULL)
 		trace_apply(request->trace);
-	if (request->request == NULL)
-		return;
-	call.session = find_session(worker, &call);
+	else if (request->request != NULL)
+		call.session = find_session(worker, &call);
 	if (call.session != NULL) {
 		do_request(&call);
 		session_cache_put(worker->cache, request->session_key.data, request->session_key.len, &call.session);
 	}
+	if (call.fd >= 0)
+		close(call.fd);
 	board_wipe(worker->board);
 	worker_link_flush(&worker->link);
 }
@@ -195,11 +202,11 @@ static bool turn(struct worker *worker)
 
 int worker_run(int link_fd, const struct imap_settings *settings, struct board *board)
 {
-	struct worker worker = {.settings = settings, .board = board, .link = {.fd = link_fd, .input = BUFFER_WIPING}};
+	struct worker worker = {.settings = settings, .board = board, .link = {.fd = link_fd, .received_fd = -1, .input = BUFFER_WIPING}};
 	struct error error;
 
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
-	if (settings->tls != IMAP_TLS_NONE) {
+	if (settings->tls != IMAP_TLS_NONE || (settings->smtp_host != NULL && settings->smtp_tls != IMAP_TLS_NONE)) {
 		worker.tls = etpan_stream_context(*settings->ca_file != '\0' ? settings->ca_file : NULL, &error);
 		if (worker.tls == NULL) {
 			log_error(LOG_IMAP, "worker: %s", error.text);

@@ -6,6 +6,7 @@
 #include "connectors/imap/session.h"
 #include "connectors/imap/worker.h"
 #include "connectors/imap/worker_link.h"
+#include "connectors/mail/slice.h"
 #include "lib/core/arena.h"
 #include "lib/ipc/connector.pb-c.h"
 #include "lib/model/ranges.h"
@@ -23,6 +24,7 @@ struct worker_call {
 	const struct imap_settings *settings;
 	SSL_CTX *tls;
 	Belfry__Worker__Outcome login;   /* told with the first answer */
+	int fd;                          /* that came with the request; -1: none */
 	bool is_cached;                  /* the session served before: it may be one that the server has given up */
 };
 
@@ -33,6 +35,7 @@ void worker_fetch(struct worker_call *);
 void worker_apply(struct worker_call *);
 void worker_alter(struct worker_call *);
 void worker_search(struct worker_call *);
+void worker_send(struct worker_call *);
 
 /* A new session in place of a broken one. NULL with error_r: call->session is as it was. */
 struct session *worker_reopen(struct worker_call *, struct error *error_r);
@@ -48,6 +51,10 @@ void worker_refuse(struct worker_call *, worker_status, const char *why);
 /* What it means for the request that the server answered so. */
 worker_status worker_status_of(enum session_answer, const struct error *said);
 
+/* The octets of an item, mapped from a file of their own; length 0 unless the status is OK. The mapping is the caller's
+ * to end. progress: called with each piece. error_r: why not. */
+worker_status worker_original(struct worker_call *, const Belfry__Connector__Send *, void (*progress)(void *data),
+	void *data, struct slice *octets_r, struct error *error_r);
 /* Appends ids as an IMAP set, "1:3,7". */
 void worker_append_range(struct buffer *set, uint64_t first, uint64_t last);
 /* Adds the ids of a set as a server writes it: "2,10:15,21"; a range may be turned round. */

@@ -26,6 +26,46 @@ static bool has_frame(const struct worker_link *link, size_t *length_r)
 	return link->input.length >= sizeof length + *length_r;
 }
 
+int worker_link_take_fd(struct worker_link *link)
+{
+	int fd = link->received_fd;
+
+	link->received_fd = -1;
+	return fd;
+}
+
+bool worker_link_is_alive(const struct worker_link *link)
+{
+	struct pollfd poll_fd = {.fd = link->fd};
+
+	return !link->is_lost && poll(&poll_fd, 1, 0) <= 0;
+}
+
+/* There is one request at a time, so one descriptor at the most: a second one takes the place of the first. */
+static void keep_fd(struct worker_link *link, struct msghdr *message)
+{
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL; head = CMSG_NXTHDR(message, head)) {
+		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+			continue;
+		if (link->received_fd >= 0)
+			close(link->received_fd);
+		memcpy(&link->received_fd, CMSG_DATA(head), sizeof link->received_fd);
+	}
+}
+
+static ssize_t receive(struct worker_link *link)
+{
+	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
+	struct iovec piece = {buffer_reserve(&link->input, READ_BYTES), READ_BYTES};
+	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes};
+	ssize_t got = recvmsg(link->fd, &message, MSG_CMSG_CLOEXEC);
+
+	if (got > 0)
+		keep_fd(link, &message);
+	return got;
+}
+
 /* 1: something came, 0: not in time, -1: the end. */
 static int fill(struct worker_link *link, int timeout_ms)
 {
@@ -35,7 +75,7 @@ static int fill(struct worker_link *link, int timeout_ms)
 
 	if (ready <= 0)
 		return ready < 0 && errno != EINTR ? -1 : 0;
-	got = recv(link->fd, buffer_reserve(&link->input, READ_BYTES), READ_BYTES, 0);
+	got = receive(link);
 	if (got > 0)
 		buffer_grow(&link->input, (size_t)got);
 	return got > 0 ? 1 : got < 0 && errno == EINTR ? 0 : -1;

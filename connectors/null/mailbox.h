@@ -65,6 +65,8 @@ int null_count(const struct null_store *, const char *user, const char *collecti
 Belfry__Role__Position null_position(const struct null_store *, const char *user, const char *collection);
 /* Is the user watched (Watch without hooks)? */
 bool null_is_watched(const struct null_store *, const char *user);
+/* Mails that this user has handed in by Send. */
+unsigned null_submitted(const struct null_store *, const char *user);
 /* Requests that came so far, for tests of how often somebody asks. */
 unsigned null_asked(const struct null_store *, Belfry__Connector__Request__BodyCase);
 

@@ -2,6 +2,7 @@
 /* The contract, kept over mailboxes in memory. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/rand.h>
 
@@ -258,6 +259,23 @@ static void search(const struct null_mailboxes *mailboxes, struct service_client
 	service_answer(client, &response, -1);
 }
 
+static void send_mail(struct null_store *store, struct null_user *user, struct service_client *client,
+	const request_t *request, struct arena *arena)
+{
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_SENT);
+	Belfry__Connector__Sent sent = BELFRY__CONNECTOR__SENT__INIT;
+	int fd = service_take_fd(client);
+
+	response.status = null_send(store, user, request->send, fd, arena);
+	if (fd >= 0)
+		close(fd);
+	sent.last = true;
+	sent.submitted = response.status == BELFRY__CONNECTOR__STATUS__OK;
+	sent.saved = sent.submitted && request->send->save;
+	response.sent = &sent;
+	service_answer(client, &response, -1);
+}
+
 /* --- the watch half -------------------------------------------------------------------------------------------- */
 
 static void fill_hierarchy(const struct null_mailboxes *mailboxes, Belfry__Role__Position *position, struct arena *arena)
@@ -403,6 +421,7 @@ static void asked_with_handle(struct null_store *store, struct service_client *c
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: fetch(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: search(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(store, user, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: send_mail(store, user, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: alter(store, user, client, request, arena); break;
 	default: answer_status(client, request, BELFRY__CONNECTOR__STATUS__UNSUPPORTED);
 	}

@@ -283,6 +283,11 @@ void null_store_free(struct null_store **owner)
 	while (store->users != NULL)
 		user_free(store, store->users);
 	mailboxes_empty(&store->template);
+	while (store->submissions != NULL) {
+		struct null_submission *submission = store->submissions;
+		HASH_DELETE(hh, store->submissions, submission);
+		free(submission);
+	}
 	free(store->password);
 	free(store);
 }
@@ -473,6 +478,13 @@ bool null_is_watched(const struct null_store *store, const char *user)
 	const struct null_user *found = find_user(store, user);
 
 	return found != NULL && found->watch != NULL;
+}
+
+unsigned null_submitted(const struct null_store *store, const char *user)
+{
+	const struct null_user *found = find_user(store, user);
+
+	return found == NULL ? 0 : found->submitted;
 }
 
 unsigned null_asked(const struct null_store *store, Belfry__Connector__Request__BodyCase kind)

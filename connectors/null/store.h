@@ -38,6 +38,7 @@ struct null_user {
 	char *password;                  /* NULL: everybody's */
 	struct null_mailboxes *own;      /* NULL: the template still */
 	struct null_watch *watch;        /* NULL: nobody watches, or only hooks */
+	unsigned submitted;              /* mails handed in */
 	bool has_handle;
 	uint8_t handle[NULL_HANDLE_BYTES];
 	char name[];                     /* without the domain */
@@ -50,13 +51,20 @@ struct null_watch {
 	size_t count;
 };
 
-enum { NULL_REQUEST_KINDS = BELFRY__CONNECTOR__REQUEST__BODY_CHECK + 1 };
+/* A mail that was handed in. */
+struct null_submission {
+	UT_hash_handle hh;
+	char message_id[];
+};
+
+enum { NULL_REQUEST_KINDS = BELFRY__CONNECTOR__REQUEST__BODY_SEND + 1 };
 
 struct null_store {
 	struct loop *loop;
 	struct service *service;
 	struct null_mailboxes template;
 	struct null_user *users, *handles;
+	struct null_submission *submissions; /* by message id */
 	char *password;
 	Belfry__Connector__Status trouble;
 	uint64_t last_validity;
@@ -102,5 +110,13 @@ Belfry__Connector__Status null_alter(struct null_store *, struct null_user *, co
 /* found: initialised; filled from the arena. */
 void null_search(const struct null_mailboxes *, const Belfry__Connector__Search *, Belfry__Connector__Found *found,
 	struct arena *);
+
+/* --- send.c ---------------------------------------------------------------------------------------------------- */
+
+/* fd: the mail, when it is not in the request; stays the caller's. */
+Belfry__Connector__Status null_send(struct null_store *, struct null_user *, const Belfry__Connector__Send *, int fd,
+	struct arena *);
+/* NULL: no such mail. */
+struct null_submission *null_submission(const struct null_store *, const char *message_id);
 
 #endif

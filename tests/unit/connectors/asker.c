@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static void received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
@@ -121,6 +122,20 @@ uint64_t asker_login(struct asker *asker, const char *user, const char *password
 	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_LOGIN;
 	request.login = &login;
 	return asker_ask(asker, &request);
+}
+
+uint64_t asker_send(struct asker *asker, const char *message_id)
+{
+	Belfry__Connector__Request request = with_handle(asker, BELFRY__CONNECTOR__REQUEST__BODY_SEND);
+	Belfry__Connector__Send send = BELFRY__CONNECTOR__SEND__INIT;
+
+	send.in_descriptor = true;
+	send.message_id = (char *)message_id;
+	request.send = &send;
+	request.id = ++asker->last_id;
+	link_send(asker->link, &request.base, memfd_create("mail", MFD_CLOEXEC));
+	loop_settle(asker->loop);
+	return asker->last_id;
 }
 
 uint64_t asker_list(struct asker *asker)

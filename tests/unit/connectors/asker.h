@@ -36,6 +36,8 @@ uint64_t asker_list(struct asker *);
 uint64_t asker_survey(struct asker *, const char *collection, uint64_t validity, uint64_t since_token);
 uint64_t asker_fetch(struct asker *, const char *collection, const uint64_t *ids, size_t count);
 uint64_t asker_flag(struct asker *, const char *collection, uint64_t id, uint32_t set, uint32_t clear);
+/* With a mail in a file of its own. */
+uint64_t asker_send(struct asker *, const char *message_id);
 /* collections: names ended by NULL. */
 uint64_t asker_watch(struct asker *, const char *user, const char *const *collections, bool hooked);
 uint64_t asker_unwatch(struct asker *, const char *user);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/core/mem.h"
 
@@ -23,7 +24,9 @@ static void received(struct link *link, const uint8_t *body, size_t length, int 
 	struct fake_worker *worker = owner;
 
 	(void)link;
-	assert_int_equal(fd, -1);
+	if (fd >= 0)
+		close(fd);
+	worker->descriptors += fd >= 0;
 	assert_true(worker->count < 64);
 	worker->requests[worker->count++] = belfry__worker__worker_request__unpack(NULL, length, body);
 }
@@ -132,22 +135,41 @@ const Belfry__Worker__WorkerRequest *worker_request(const struct fixture *fixtur
 	return fixture->workers[worker].requests[fixture->workers[worker].count - 1];
 }
 
-static void answer(struct fixture *fixture, unsigned worker, Belfry__Connector__Status status, bool is_last,
+static void answer_with(struct fixture *fixture, unsigned worker, Belfry__Connector__Response response, bool is_last,
 	Belfry__Worker__Outcome login)
 {
 	const Belfry__Worker__WorkerRequest *request = worker_request(fixture, worker);
-	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
 	Belfry__Worker__WorkerResponse message = BELFRY__WORKER__WORKER_RESPONSE__INIT;
 	uint8_t packed[256];
 
 	response.id = request->request->id;
-	response.status = status;
 	message.id = request->id;
 	message.last = is_last;
 	message.login = login;
 	message.response = (ProtobufCBinaryData){belfry__connector__response__pack(&response, packed), packed};
 	link_send(fixture->workers[worker].link, &message.base, -1);
 	loop_settle(fixture->loop);
+}
+
+static void answer(struct fixture *fixture, unsigned worker, Belfry__Connector__Status status, bool is_last,
+	Belfry__Worker__Outcome login)
+{
+	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
+
+	response.status = status;
+	answer_with(fixture, worker, response, is_last, login);
+}
+
+void worker_answer_sent(struct fixture *fixture, unsigned worker, bool submitted, bool is_last)
+{
+	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
+	Belfry__Connector__Sent sent = BELFRY__CONNECTOR__SENT__INIT;
+
+	sent.submitted = submitted;
+	sent.last = is_last;
+	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_SENT;
+	response.sent = &sent;
+	answer_with(fixture, worker, response, is_last, BELFRY__WORKER__OUTCOME__NONE);
 }
 
 void worker_answer(struct fixture *fixture, unsigned worker, Belfry__Connector__Status status, bool is_last)

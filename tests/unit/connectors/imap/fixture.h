@@ -18,7 +18,8 @@ struct fake_worker {
 	struct link *link;       /* NULL: has ended or was let go */
 	bool was_killed;
 	int wait_status;         /* how it died, as of waitpid(2) */
-	unsigned count;          /* requests received */
+	unsigned count;          /* requests received … */
+	unsigned descriptors;    /* … and descriptors with them */
 	Belfry__Worker__WorkerRequest *requests[64];
 };
 
@@ -41,6 +42,7 @@ void fixture_login(struct fixture *, const char *user);
 
 /* The n-th worker answers its last request: with a status, or with this response (its id is set). */
 void worker_answer(struct fixture *, unsigned worker, Belfry__Connector__Status, bool is_last);
+void worker_answer_sent(struct fixture *, unsigned worker, bool submitted, bool is_last);
 void worker_answer_login(struct fixture *, unsigned worker, Belfry__Worker__Outcome);
 /* The n-th worker's process dies of a signal, or with a status (W_EXITCODE). */
 void worker_die(struct fixture *, unsigned worker, int wait_status);

@@ -502,6 +502,115 @@ static void workers_of_now_and_later_trace_until_the_hub_is_gone(void **state)
 	fixture_stop(&fixture);
 }
 
+/* --- mails that are sent --------------------------------------------------------------------------------------- */
+
+static void the_same_mail_waits_for_its_first_request(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=4\n");
+	fixture_login(&fixture, "alice@example.org");
+	uint64_t first = asker_send(&fixture.front, "<1@x>"), again = asker_send(&fixture.front, "<1@x>");
+	assert_int_equal(fixture.started, 1);
+	assert_int_equal(fixture.workers[0].descriptors, 1);
+	uint64_t other = asker_send(&fixture.front, "<2@x>");
+	assert_int_equal(fixture.started, 2);
+	worker_answer_sent(&fixture, 1, true, true);
+	assert_int_equal(asker_status(&fixture.front, other), STATUS(OK));
+	worker_answer_sent(&fixture, 0, false, false); /* it goes on */
+	assert_int_equal(fixture.workers[0].count, 1);
+	worker_answer_sent(&fixture, 0, true, true);
+	assert_int_equal(asker_status(&fixture.front, first), STATUS(OK));
+	assert_int_equal(fixture.workers[0].count, 2);
+	assert_int_equal(fixture.workers[0].descriptors, 2);
+	assert_true(worker_request(&fixture, 0)->submitted);
+	worker_answer_sent(&fixture, 0, true, true);
+	assert_int_equal(asker_status(&fixture.front, again), STATUS(OK));
+	fixture_login(&fixture, "bob@example.org");
+	asker_send(&fixture.front, "<1@x>"); /* another's is another */
+	assert_false(worker_request(&fixture, (unsigned)worker_of(&fixture, "bob"))->submitted);
+	fixture_stop(&fixture);
+}
+
+static void what_was_handed_in_is_known_after_the_workers_death(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	for (int was_submitted = 0; was_submitted < 2; was_submitted++) {
+		fixture_start(&fixture, "workers=1\n");
+		fixture_login(&fixture, "alice@example.org");
+		uint64_t id = asker_send(&fixture.front, "<1@x>");
+		assert_false(worker_request(&fixture, 0)->submitted);
+		worker_answer_sent(&fixture, 0, was_submitted == 1, false);
+		worker_die(&fixture, 0, SIGKILL);
+		assert_int_equal(asker_answer(&fixture.front, id, 1)->status, STATUS(UNAVAILABLE));
+		loop_advance(fixture.loop, 1000);
+		asker_send(&fixture.front, "<1@x>");
+		assert_int_equal(worker_request(&fixture, 1)->submitted, was_submitted);
+		fixture_stop(&fixture);
+	}
+}
+
+static void a_front_that_leaves_does_not_stop_its_mail(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=2\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_send(&fixture.front, "<1@x>");
+	asker_free(&fixture.front);
+	asker_connect(&fixture.front, fixture.net, "connector/imap", "front");
+	loop_settle(fixture.loop);
+	memcpy(fixture.front.handle, fixture.hub.handle, ASKER_HANDLE_BYTES);
+	uint64_t again = asker_send(&fixture.front, "<1@x>");
+	assert_int_equal(fixture.started, 1); /* it waits */
+	worker_answer_sent(&fixture, 0, true, true);
+	assert_true(worker_request(&fixture, 0)->submitted);
+	worker_answer_sent(&fixture, 0, true, true);
+	assert_int_equal(asker_status(&fixture.front, again), STATUS(OK));
+	fixture_stop(&fixture);
+}
+
+static void mails_leave_workers_for_those_who_read(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=4\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_send(&fixture.front, "<1@x>");
+	fixture_login(&fixture, "bob@example.org");
+	asker_send(&fixture.front, "<2@x>");
+	fixture_login(&fixture, "carol@example.org");
+	asker_send(&fixture.front, "<3@x>");
+	assert_int_equal(fixture.started, 2);
+	asker_list(&fixture.front);
+	assert_int_equal(fixture.started, 3);
+	worker_answer_sent(&fixture, 0, true, true);
+	assert_string_equal(worker_request(&fixture, 0)->request->send->message_id, "<3@x>");
+	fixture_stop(&fixture);
+}
+
+static void a_mail_that_no_worker_takes_is_deferred(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_list(&fixture.front);
+	uint64_t id = asker_send(&fixture.front, "<1@x>");
+	for (int i = 0; i < 5; i++) {
+		loop_advance(fixture.loop, TIMEOUT_MS / 4);
+		worker_answer(&fixture, 0, STATUS(OK), false);
+	}
+	assert_int_equal(asker_status(&fixture.front, id), STATUS(DEFERRED));
+	fixture_stop(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +633,11 @@ int main(void)
 		cmocka_unit_test(a_front_that_leaves_frees_the_worker_for_others),
 		cmocka_unit_test(a_front_that_does_not_read_slows_its_worker_only),
 		cmocka_unit_test(workers_of_now_and_later_trace_until_the_hub_is_gone),
+		cmocka_unit_test(the_same_mail_waits_for_its_first_request),
+		cmocka_unit_test(what_was_handed_in_is_known_after_the_workers_death),
+		cmocka_unit_test(a_front_that_leaves_does_not_stop_its_mail),
+		cmocka_unit_test(mails_leave_workers_for_those_who_read),
+		cmocka_unit_test(a_mail_that_no_worker_takes_is_deferred),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
