@@ -186,6 +186,7 @@ static int check_role_user(const char *text, struct error *error_r)
 
 static const char *const login_words[] = {"user", "full", NULL};
 static const char *const tls_words[] = {"none", "starttls", "tls", NULL};
+static const char *const auth_words[] = {"plain", "none", NULL};
 static const char *const watch_words[] = {"none", "session", "master", NULL};
 static const char *const hook_words[] = {"auto", "yes", "no", NULL};
 
@@ -228,6 +229,11 @@ static const struct option connector_options[] = {
 	{"tls", OPTION_WORD, AT(config_connector, tls), .number = CONFIG_TLS_STARTTLS, .words = tls_words},
 	{"tls_name", OPTION_TEXT, AT(config_connector, tls_name), .check = check_one_line},
 	{"ca_file", OPTION_TEXT, AT(config_connector, ca_file), .check = check_path},
+	{"smtp_host", OPTION_TEXT, AT(config_connector, smtp_host), .check = check_one_line},
+	{"smtp_port", OPTION_NUMBER, AT(config_connector, smtp_port), .number = 0, .least = 1, .most = 65535},
+	{"smtp_tls", OPTION_WORD, AT(config_connector, smtp_tls), .number = CONFIG_TLS_STARTTLS, .words = tls_words},
+	{"smtp_tls_name", OPTION_TEXT, AT(config_connector, smtp_tls_name), .check = check_one_line},
+	{"smtp_auth", OPTION_WORD, AT(config_connector, smtp_auth), .number = 0, .words = auth_words},
 	{"watch_as", OPTION_WORD, AT(config_connector, watch_as), .number = CONFIG_WATCH_SESSION, .words = watch_words},
 	{"master_user", OPTION_TEXT, AT(config_connector, master_user), .check = check_one_line},
 	{"master_password_file", OPTION_TEXT, AT(config_connector, master_password_file), .check = check_path},
@@ -245,6 +251,8 @@ static const struct option activesync_options[] = {
 	{"max_folders", OPTION_NUMBER, AT(activesync_settings, max_folders), .number = 300, .least = 1, .most = 10000},
 	{"window_max", OPTION_NUMBER, AT(activesync_settings, window_max), .number = 512, .least = 1, .most = 512},
 	{"max_devices", OPTION_NUMBER, AT(activesync_settings, max_devices), .number = 50, .least = 1, .most = 10000},
+	{"max_mail_size", OPTION_NUMBER, AT(activesync_settings, max_mail_size), .number = 26214400, .least = 10240,
+		.most = 209715200},
 };
 
 /* The ranges of MS-ASPROV 2.2.2 */
@@ -505,6 +513,10 @@ static void store_connector(struct config_connector *connector, cfg_t *cfg)
 		connector->port = connector->tls == CONFIG_TLS_DIRECT ? 993 : 143;
 	if (connector->tls_name == NULL)
 		connector->tls_name = mem_strdup(connector->host);
+	if (connector->smtp_port == 0)
+		connector->smtp_port = connector->smtp_tls == CONFIG_TLS_DIRECT ? 465 : 587;
+	if (connector->smtp_tls_name == NULL && connector->smtp_host != NULL)
+		connector->smtp_tls_name = mem_strdup(connector->smtp_host);
 	if (connector->watch_as == CONFIG_WATCH_MASTER && connector->master_password_file != NULL)
 		check_secret(connector);
 }
@@ -677,6 +689,10 @@ int config_connector_settings(const struct config_connector *connector, struct b
 		connector->timeout_s);
 	if (connector->ca_file != NULL)
 		buffer_printf(settings_r, "ca_file=%s\n", connector->ca_file);
+	if (connector->smtp_host != NULL)
+		buffer_printf(settings_r, "smtp_host=%s\nsmtp_port=%u\nsmtp_tls=%s\nsmtp_tls_name=%s\nsmtp_auth=%s\n",
+			connector->smtp_host, connector->smtp_port, tls_words[connector->smtp_tls], connector->smtp_tls_name,
+			auth_words[connector->smtp_auth]);
 	for (size_t i = 0; i < connector->options.count; i++)
 		buffer_printf(settings_r, "%s\n", connector->options.items[i]);
 	return 0;

@@ -57,6 +57,11 @@ struct config_connector {
 	enum config_tls tls;
 	char *tls_name;             /* never NULL */
 	char *ca_file;              /* NULL: the system's */
+	char *smtp_host;            /* NULL: nothing can be sent */
+	unsigned smtp_port;
+	enum config_tls smtp_tls;
+	char *smtp_tls_name;        /* NULL when smtp_host is */
+	int smtp_auth;              /* 0: plain */
 	enum config_watch watch_as;
 	char *master_user;          /* NULL: none */
 	char *master_password_file; /* NULL: none */

@@ -123,6 +123,11 @@ void request_answer(struct request *request)
 
 void request_answer_status(struct request *request, int status)
 {
+	if (status > 100 && request->version < 140) {
+		request_answer_http(request, status == COMMON_SERVER_ERROR_RETRY ? 503 : status == COMMON_TOO_LARGE ? 413 : 500,
+			arena_printf(request->arena, "status %d", status));
+		return;
+	}
 	request->result = arena_printf(request->arena, "status=%d", status);
 	request_begin_answer(request);
 	if (request->command->within != 0)
@@ -219,5 +224,5 @@ void answer_bad_body(struct request *request, int common)
 	if (request->version >= 140 && request->command->status != 0)
 		request_answer_status(request, common);
 	else
-		request_answer_http(request, 400, "the body is not what this command takes");
+		request_answer_http(request, common == COMMON_TOO_LARGE ? 413 : 400, "the body is not what this command takes");
 }

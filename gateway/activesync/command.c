@@ -13,7 +13,8 @@ static void unsupported(struct request *request)
 		request_answer_http(request, 501, "this command is not served here");
 }
 
-#define SERVED_NAMES "Sync,FolderSync,FolderCreate,FolderDelete,FolderUpdate,GetItemEstimate,Ping,Provision,Search,Settings"
+#define SERVED_NAMES "Sync,SendMail,SmartForward,SmartReply,FolderSync,FolderCreate,FolderDelete,FolderUpdate," \
+	"GetItemEstimate,Ping,Provision,Search,Settings"
 
 #define UNSUPPORTED(name, page, tag) \
 	{name, AS_##page##_##tag, AS_##page##_STATUS, .run = unsupported}
@@ -21,6 +22,10 @@ static void unsupported(struct request *request)
 #define FOLDER_CHANGE(name, tag, how) \
 	{name, AS_FOLDERHIERARCHY_##tag, AS_FOLDERHIERARCHY_STATUS, .needs_policy = true, \
 		.prepare = folder_change_prepare, .run = how, .retry_status = 6}
+
+#define SEND(name, tag) \
+	{name, AS_COMPOSEMAIL_##tag, AS_COMPOSEMAIL_STATUS, .needs_policy = true, .takes_mail = true, \
+		.prepare = send_prepare, .run = send_run, .retry_status = COMMON_SERVER_ERROR_RETRY}
 
 static const struct command commands[] = {
 	FOLDER_CHANGE("FolderCreate", FOLDERCREATE, folder_create_run),
@@ -39,15 +44,15 @@ static const struct command commands[] = {
 	/* Without a policy, too: a device of 14.0 says what it is before it asks for one. */
 	{"Settings", AS_SETTINGS_SETTINGS, AS_SETTINGS_STATUS, .prepare = settings_prepare, .run = settings_run,
 		.retry_status = 4},
+	SEND("SendMail", SENDMAIL),
+	SEND("SmartForward", SMARTFORWARD),
+	SEND("SmartReply", SMARTREPLY),
 	{"Sync", AS_AIRSYNC_SYNC, AS_AIRSYNC_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = sync_prepare,
 		.run = sync_run, .retry_status = 16},
 	UNSUPPORTED("Find", FIND, FIND),
 	UNSUPPORTED("ItemOperations", ITEMOPERATIONS, ITEMOPERATIONS),
 	UNSUPPORTED("MoveItems", MOVE, MOVEITEMS),
 	UNSUPPORTED("ResolveRecipients", RESOLVERECIPIENTS, RESOLVERECIPIENTS),
-	UNSUPPORTED("SendMail", COMPOSEMAIL, SENDMAIL),
-	UNSUPPORTED("SmartForward", COMPOSEMAIL, SMARTFORWARD),
-	UNSUPPORTED("SmartReply", COMPOSEMAIL, SMARTREPLY),
 	UNSUPPORTED("ValidateCert", VALIDATECERT, VALIDATECERT),
 	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, AS_MEETINGRESPONSE_STATUS, AS_MEETINGRESPONSE_RESULT,
 		.run = unsupported},

@@ -25,6 +25,8 @@ int provision_prepare(struct request *, Belfry__Role__Begin *);
 void provision_run(struct request *);
 int search_prepare(struct request *, Belfry__Role__Begin *);
 void search_run(struct request *);
+int send_prepare(struct request *, Belfry__Role__Begin *);
+void send_run(struct request *);
 int settings_prepare(struct request *, Belfry__Role__Begin *);
 void settings_run(struct request *);
 int sync_prepare(struct request *, Belfry__Role__Begin *);

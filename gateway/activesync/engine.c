@@ -8,10 +8,7 @@
 #include "gateway/activesync/request.h"
 #include "lib/core/mem.h"
 
-enum {
-	BODY_MAX = 1024 * 1024,       /* requests are small; a Sync with a few hundred changes stays under 100 kB */
-	DISCARD_MAX = 64 * 1024 * 1024 /* of what is not kept: a mail that cannot be sent from here, which is to be told so */
-};
+enum { BODY_MAX = 1024 * 1024 }; /* requests are small; a Sync with a few hundred changes stays under 100 kB */
 
 static void *create(const struct engine_host *host, struct error *error_r)
 {
@@ -25,16 +22,9 @@ static void *create(const struct engine_host *host, struct error *error_r)
 	return engine;
 }
 
-/* A stranger is asked who it is before its body is read. */
 static void header(void *instance, struct http_exchange *exchange)
 {
-	if (http_exchange_header(exchange, "Authorization") == NULL) {
-		request_start(instance, exchange);
-		return;
-	}
-	exchange->discards_body = !request_needs_body(exchange);
-	if (exchange->discards_body)
-		exchange->body_max = DISCARD_MAX;
+	request_header(instance, exchange);
 }
 
 static void request(void *instance, struct http_exchange *exchange)

@@ -3,7 +3,9 @@
 #include "gateway/activesync/request.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -82,6 +84,14 @@ static bool may_check(const struct request *request, const Belfry__Connector__Ch
 		may_act(request, ACTION_WAIT, check->user, NULL, 0);
 }
 
+/* As the user; the original is read and marked. */
+static bool may_send(const struct request *request, const Belfry__Connector__Send *send)
+{
+	return may_act(request, ACTION_SEND, request->user, NULL, 0) &&
+		(send->item == 0 || (may_act(request, ACTION_READ, request->user, send->collection, send->item) &&
+			may_act(request, ACTION_CHANGE, request->user, send->collection, send->item)));
+}
+
 /* Whatever is asked of the connector goes through here, each item of it. The handle is the user's: so are the objects. */
 static bool may_ask(const struct request *request, const Belfry__Connector__Request *question)
 {
@@ -95,21 +105,24 @@ static bool may_ask(const struct request *request, const Belfry__Connector__Requ
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: return may_apply(request, question->apply);
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: return may_alter(request, question->alter);
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: return may_search(request, question->search);
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: return may_send(request, question->send);
 	case BELFRY__CONNECTOR__REQUEST__BODY_CHECK: return may_check(request, question->check);
 	default: return false; /* the watch half is the hub's */
 	}
 }
 
-static bool ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
+static bool ask(struct request *request, Belfry__Connector__Request *question, int fd, connector_answered *answered)
 {
 	if (!may_ask(request, question)) {
+		if (fd >= 0)
+			close(fd);
 		log_error(LOG_ACTIVESYNC, "user=%s device=%s may not ask that", log_quote(request->user), log_quote(request->device));
 		request_answer_http(request, 403, "this is not yours");
 		return false;
 	}
 	question->handle = request->handle;
 	request->answered = answered;
-	request->connector_call = connector_ask(request->engine->host.connectors, request->instance, question,
+	request->connector_call = connector_ask_fd(request->engine->host.connectors, request->instance, question, fd,
 		connector_came, request);
 	return true;
 }
@@ -117,13 +130,19 @@ static bool ask(struct request *request, Belfry__Connector__Request *question, c
 bool request_ask(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
 {
 	request->asks_watch = false;
-	return ask(request, question, answered);
+	return ask(request, question, -1, answered);
 }
 
 bool request_ask_watch(struct request *request, Belfry__Connector__Request *question, connector_answered *answered)
 {
 	request->asks_watch = true;
-	return ask(request, question, answered);
+	return ask(request, question, -1, answered);
+}
+
+bool request_ask_fd(struct request *request, Belfry__Connector__Request *question, int fd, connector_answered *answered)
+{
+	request->asks_watch = false;
+	return ask(request, question, fd, answered);
 }
 
 const Belfry__Role__Record *request_record(const struct request *request, const char *key)
@@ -214,9 +233,11 @@ void request_read(struct request *request, char **keys, size_t count, void (*don
 static void commit_came(const Belfry__Role__Committed *committed, void *data)
 {
 	struct request *request = data;
+	bool kept = request->keeps_locks;
 
 	request->hub_call = NULL;
-	if (committed != NULL)
+	request->keeps_locks = false;
+	if (committed != NULL && !kept)
 		request->transaction = 0; /* the hub has let the locks go, whatever became of the writes */
 	if (committed != NULL && committed->status == BELFRY__ROLE__STATUS__LIMIT) {
 		answer_too_many_devices(request); /* the count was below the limit when this device began */
@@ -228,6 +249,7 @@ static void commit_came(const Belfry__Role__Committed *committed, void *data)
 			: "the store cannot write now");
 		return;
 	}
+	request->device_changed = false;
 	request->committed(committed, request);
 }
 
@@ -247,8 +269,16 @@ void request_commit(struct request *request, Belfry__Role__Write **writes, size_
 	commit.principal = &principal;
 	commit.writes = all;
 	commit.n_writes = count;
+	commit.keep = request->keeps_locks;
 	request->committed = committed;
 	request->hub_call = hub_commit(request->engine->host.hub, &commit, commit_came, request);
+}
+
+void request_commit_keeping(struct request *request, Belfry__Role__Write **writes, size_t count,
+	hub_committed *committed)
+{
+	request->keeps_locks = true;
+	request_commit(request, writes, count, committed);
 }
 
 /* --- before the command ---------------------------------------------------------------------------------------- */
@@ -325,12 +355,24 @@ static void begin(struct request *request)
 	request->hub_call = hub_begin(request->engine->host.hub, &question, begun, request);
 }
 
+/* MS-ASCMD 2.2.1.17, 12.1 and before: Content-Type message/rfc822, and all else in the query. */
+static bool takes_body_as_mail(const struct request *request)
+{
+	const char *type = http_exchange_header(request->exchange, "Content-Type");
+
+	return type != NULL && strncasecmp(type, "message/rfc822", 14) == 0;
+}
+
 static int parse_body(struct request *request)
 {
 	struct buffer *body = &request->exchange->body;
 	struct wbxml_tree tree;
 	struct error error;
 
+	if (request->exchange->discards_body)
+		return COMMON_TOO_LARGE;
+	if (request->command->takes_mail && request->version < 140)
+		return takes_body_as_mail(request) ? 0 : COMMON_INVALID_CONTENT;
 	if (body->length == 0)
 		return request->command->may_be_empty ? 0 : COMMON_INVALID_CONTENT;
 	if (wbxml_tree_parse(&tree, request->arena, &activesync_language, body->data, body->length, &error) < 0) {
@@ -444,14 +486,35 @@ static unsigned understand(struct request *request, const char **text_r, struct 
 	return 0;
 }
 
-bool request_needs_body(const struct http_exchange *exchange)
+enum {
+	ENVELOPE_MAX = 16 * 1024,      /* of the document around a mail */
+	DISCARD_MAX = 64 * 1024 * 1024 /* of what is not kept: a mail that cannot be sent, which is to be told so */
+};
+
+/* What is not kept is read all the same: a phone that is still sending would not see the answer. */
+static void discard_body(struct http_exchange *exchange)
 {
+	exchange->discards_body = true;
+	exchange->body_max = DISCARD_MAX;
+}
+
+void request_header(struct activesync *engine, struct http_exchange *exchange)
+{
+	const char *length = http_exchange_header(exchange, "Content-Length");
 	struct query query;
 	struct error error;
 
+	if (http_exchange_header(exchange, "Authorization") == NULL) { /* a stranger is asked who it is before its body is read */
+		request_start(engine, exchange);
+		return;
+	}
 	query_parse(&query, exchange->arena, exchange->query, &error);
 	const struct command *command = command_find(query.command);
-	return command == NULL || command->prepare != NULL;
+	if (command != NULL && command->takes_mail)
+		exchange->body_max = (size_t)engine->settings->limits.max_mail_size + ENVELOPE_MAX;
+	if (command != NULL && (command->prepare == NULL ||
+	    (command->takes_mail && length != NULL && strtoull(length, NULL, 10) > exchange->body_max)))
+		discard_body(exchange);
 }
 
 void request_start(struct activesync *engine, struct http_exchange *exchange)

@@ -26,13 +26,21 @@ enum common_status {
 	COMMON_INVALID_CONTENT = 101,
 	COMMON_INVALID_WBXML = 102,
 	COMMON_INVALID_XML = 103,
+	COMMON_INVALID_COMBINATION_OF_IDS = 105,
+	COMMON_INVALID_MIME = 107,
 	COMMON_INVALID_DEVICE_ID = 108,
 	COMMON_INVALID_DEVICE_TYPE = 109,
 	COMMON_SERVER_ERROR_RETRY = 111,
+	COMMON_RECIPIENT_UNRESOLVED = 116,
+	COMMON_NO_RECIPIENT = 119,
+	COMMON_SUBMISSION_FAILED = 120,
+	COMMON_TOO_LARGE = 122,
 	COMMON_COMMAND_NOT_SUPPORTED = 137,
 	COMMON_DEVICE_NOT_PROVISIONED = 142,
 	COMMON_POLICY_REFRESH = 143,
 	COMMON_INVALID_POLICY_KEY = 144,
+	COMMON_ITEM_NOT_FOUND = 150,
+	COMMON_INVALID_ACCOUNT = 166,
 	COMMON_MAXIMUM_DEVICES_REACHED = 177
 };
 
@@ -43,6 +51,7 @@ struct command {
 	uint16_t within;           /* … below this, rather, which is right below the root; 0: it is not */
 	bool needs_policy;         /* refused to a device that has not accepted the policy */
 	bool may_be_empty;         /* a request without a body means something */
+	bool takes_mail;           /* its body may be as long as a mail; until 12.1 it is one, and no document */
 	/* Names what to read and lock. Non-zero: refuse with this status of the command. NULL: a command that is not
 	 * served; run comes at once, and reads neither body (which may be a mail) nor records. */
 	int (*prepare)(struct request *, Belfry__Role__Begin *);
@@ -72,6 +81,7 @@ struct request {
 	Belfry__Role__DeviceRecord *device_record; /* never NULL in run */
 	uint64_t device_revision;      /* 0: a new device */
 	bool device_changed;           /* is written with the next commit */
+	bool keeps_locks;              /* during a commit: more is to come */
 	struct wbxml_writer writer;
 	struct buffer body;            /* of the answer, written by `writer` */
 	void *work;                    /* the command's own … */
@@ -88,11 +98,12 @@ struct request {
 	const char *password;          /* of the header, until the login is done */
 };
 
-/* False: the body means nothing to the command, which is not served, and need not be kept. By the header alone. */
-bool request_needs_body(const struct http_exchange *);
-
 /* Takes an exchange from the front: answers it in the end, whatever happens. */
 void request_start(struct activesync *, struct http_exchange *);
+
+/* Its header has come: sets how long the body may be, and whether it is kept (not for a command that is not served, nor a
+ * mail that is too long); or answers at once. */
+void request_header(struct activesync *, struct http_exchange *);
 
 /* The front ends: no answer any more. */
 void request_abandon(struct request *);
@@ -114,6 +125,9 @@ bool request_ask(struct request *, Belfry__Connector__Request *, connector_answe
 /* The same; but LOGIN_NEEDED is the callback's: the watch half may lack credentials that the login does not need. */
 bool request_ask_watch(struct request *, Belfry__Connector__Request *, connector_answered *);
 
+/* The same with a descriptor, which is taken over. */
+bool request_ask_fd(struct request *, Belfry__Connector__Request *, int fd, connector_answered *);
+
 /* A write for request_commit(), packed into the arena. revision: of the record read, 0 when there was none. */
 Belfry__Role__Write *request_write(struct request *, const char *key, const ProtobufCMessage *);
 Belfry__Role__Write *request_remove(struct request *, const char *key);
@@ -121,13 +135,16 @@ Belfry__Role__Write *request_remove(struct request *, const char *key);
  * as "retry". data in the callback is the request. */
 void request_commit(struct request *, Belfry__Role__Write **, size_t count, hub_committed *);
 
+/* The same, and the locks stay for another commit. */
+void request_commit_keeping(struct request *, Belfry__Role__Write **, size_t count, hub_committed *);
+
 /* Begins the answer's document: the root is open. */
 void request_begin_answer(struct request *);
 /* Ends the document and sends it: 200. */
 void request_answer(struct request *);
 /* The same with a piece of it in files: the pieces were put together by the command. Takes the response over. */
 void request_answer_response(struct request *, struct http_response *);
-/* Root and status only. */
+/* Root and status only. Statuses from 101 on are an HTTP error until 12.1, which does not know them. */
 void request_answer_status(struct request *, int status);
 /* 200 without a body. */
 void request_answer_empty(struct request *);

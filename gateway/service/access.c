@@ -41,6 +41,7 @@ static rule *const rules[ACTIONS][KINDS] = {
 	[ACTION_LOG_IN] = {own_user, nobody,     nobody,    nobody},
 	[ACTION_READ]   = {own_user, own_device, own_user,  own_user},
 	[ACTION_CHANGE] = {own_user, own_device, own_user,  own_user}, /* a user: his list of collections */
+	[ACTION_SEND]   = {own_user, nobody,     nobody,    nobody},
 	[ACTION_WAIT]   = {own_user, nobody,     own_user,  nobody}, /* for the hierarchy, too */
 	[ACTION_KICK]   = {admin,    admin,      nobody,    nobody},
 	[ACTION_FORGET] = {nobody,   admin,      nobody,    nobody},

@@ -17,6 +17,7 @@ enum action {
 	ACTION_LOG_IN,
 	ACTION_READ,   /* a user, here and below: the list of his collections */
 	ACTION_CHANGE,
+	ACTION_SEND,   /* mail, as the user */
 	ACTION_WAIT,   /* to be told of changes */
 	ACTION_KICK,   /* have what is held answered */
 	ACTION_FORGET, /* remove all that is kept */

@@ -81,13 +81,19 @@ void call_cancel(struct call **owner)
 	*owner = NULL;
 }
 
+void calls_send_fd(struct calls *calls, const ProtobufCMessage *message, int fd, struct call *call)
+{
+	bool can_be_sent = calls->link != NULL && HASH_COUNT(calls->under_way) <= CALLS_MAX;
+
+	if (!can_be_sent && fd >= 0)
+		close(fd);
+	if ((!can_be_sent || link_send(calls->link, message, fd) < 0) && call != NULL)
+		timer_start(calls->loop, &call->timeout, 0, timed_out);
+}
+
 void calls_send(struct calls *calls, const ProtobufCMessage *message, struct call *call)
 {
-	bool is_sent = calls->link != NULL && HASH_COUNT(calls->under_way) <= CALLS_MAX &&
-		link_send(calls->link, message, -1) == 0;
-
-	if (!is_sent && call != NULL)
-		timer_start(calls->loop, &call->timeout, 0, timed_out);
+	calls_send_fd(calls, message, -1, call);
 }
 
 bool calls_are_connected(const struct calls *calls)

@@ -43,6 +43,8 @@ void call_cancel(struct call **);
 
 /* Without a link, or when the message is too long for one, the call (NULL: none) ends "unavailable" in the next turn. */
 void calls_send(struct calls *, const ProtobufCMessage *, struct call *);
+/* The same with a descriptor, which is taken over. */
+void calls_send_fd(struct calls *, const ProtobufCMessage *, int fd, struct call *);
 bool calls_are_connected(const struct calls *);
 
 #endif

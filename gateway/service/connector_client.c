@@ -135,8 +135,10 @@ static void finish(struct connector_call *call, const Belfry__Connector__Respons
 
 static bool is_more(const Belfry__Connector__Response *response)
 {
-	return response->status == BELFRY__CONNECTOR__STATUS__OK &&
-		response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_FETCHED && !response->fetched->last;
+	if (response->status != BELFRY__CONNECTOR__STATUS__OK)
+		return false;
+	return (response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_FETCHED && !response->fetched->last) ||
+		(response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_SENT && !response->sent->last);
 }
 
 static bool came(const uint8_t *body, size_t length, int fd, void *data)
@@ -166,6 +168,12 @@ static bool came(const uint8_t *body, size_t length, int fd, void *data)
 struct connector_call *connector_ask(struct connector_client *client, const char *name,
 	Belfry__Connector__Request *request, connector_answered *answered, void *data)
 {
+	return connector_ask_fd(client, name, request, -1, answered, data);
+}
+
+struct connector_call *connector_ask_fd(struct connector_client *client, const char *name,
+	Belfry__Connector__Request *request, int fd, connector_answered *answered, void *data)
+{
 	struct instance *instance = find_instance(client, name);
 	struct connector_call *call = mem_alloc(sizeof *call);
 
@@ -173,7 +181,7 @@ struct connector_call *connector_ask(struct connector_client *client, const char
 		.is_login = request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_LOGIN};
 	call->call = calls_begin(instance->calls, (instance->timeout_s + CONNECTOR_MARGIN_S) * 1000ll, came, call);
 	request->id = call_id(call->call);
-	calls_send(instance->calls, &request->base, call->call);
+	calls_send_fd(instance->calls, &request->base, fd, call->call);
 	return call;
 }
 

@@ -27,6 +27,9 @@ typedef void connector_answered(const Belfry__Connector__Response *, int fd, boo
 /* Sends the request (its id is set here) to the instance's daemon. */
 struct connector_call *connector_ask(struct connector_client *, const char *instance, Belfry__Connector__Request *,
 	connector_answered *, void *data);
+/* The same with a descriptor, which is taken over. */
+struct connector_call *connector_ask_fd(struct connector_client *, const char *instance, Belfry__Connector__Request *,
+	int fd, connector_answered *, void *data);
 /* Logins by their answers, since the start. */
 struct connector_logins {
 	uint64_t accepted, refused, throttled, failed;

@@ -10,6 +10,7 @@ struct activesync_settings {
 	unsigned max_folders;        /* that one Ping may name */
 	unsigned window_max;         /* changes in one answer of Sync */
 	unsigned max_devices;        /* of one user */
+	unsigned max_mail_size;      /* bytes of a mail that a device sends */
 };
 
 struct policy_settings {

@@ -260,6 +260,17 @@ static int password(struct doing *doing)
 	return 0;
 }
 
+/* sent USER COUNT */
+static int sent(struct doing *doing)
+{
+	if (doing->step->count < doing->at + 2)
+		return error_set(doing->error, "\"sent\" needs a user and a number");
+	unsigned count = null_submitted(doing->store, backend_user(doing->step->words[doing->at], doing->arena));
+	if (count != strtoul(doing->step->words[doing->at + 1], NULL, 10))
+		return error_set(doing->error, "%u mails were sent", count);
+	return 0;
+}
+
 int backend_do(struct null_store *store, struct loop *loop, const struct step *step, size_t from, struct arena *arena,
 	struct error *error_r)
 {
@@ -272,6 +283,8 @@ int backend_do(struct null_store *store, struct loop *loop, const struct step *s
 		return trouble(&doing);
 	if (strcmp(verb, "password") == 0)
 		return password(&doing);
+	if (strcmp(verb, "sent") == 0)
+		return sent(&doing);
 	return error_set(error_r, "the backend cannot \"%s\"", verb);
 }
 

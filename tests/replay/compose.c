@@ -189,6 +189,72 @@ static int compose_provision(struct composer *composer)
 	return 0;
 }
 
+/* --- SendMail, SmartReply, SmartForward ------------------------------------------------------------------------- */
+
+static int compose_source(struct composer *composer, const char *item)
+{
+	const char *slash = strchr(item, '/'), *name = slash == NULL ? item : arena_strndup(composer->arena, item,
+		(size_t)(slash - item));
+	const struct device_folder *folder = device_folder_find(composer->device, name);
+	const struct device_item *found = folder == NULL || slash == NULL ? NULL : device_item_find(folder, slash + 1);
+
+	if (folder == NULL || (found == NULL && slash != NULL && slash[1] != '#'))
+		return error_set(composer->error, "device %s does not know %s", composer->device->name, item);
+	wbxml_writer_start(&composer->writer, AS_COMPOSEMAIL_SOURCE);
+	wbxml_writer_text_element(&composer->writer, AS_COMPOSEMAIL_FOLDERID, folder->server_id);
+	text_if(composer, AS_COMPOSEMAIL_ITEMID, found != NULL ? found->server_id : slash == NULL ? NULL : slash + 2);
+	wbxml_writer_end(&composer->writer);
+	return 0;
+}
+
+static void compose_mime(struct composer *composer)
+{
+	const char *to = value_of(composer, "to"), *subject = value_of(composer, "subject"), *size = value_of(composer, "size");
+	struct buffer mail = BUFFER_EMPTY;
+
+	if (!has(composer, "unsigned"))
+		buffer_append_string(&mail, "From: alice@example.org\r\n");
+	if (to != NULL)
+		buffer_printf(&mail, "To: %s@example.org\r\n", to);
+	buffer_printf(&mail, "Subject: %s\r\n\r\n", subject == NULL ? "" : subject);
+	for (unsigned long left = size == NULL ? 1 : strtoul(size, NULL, 10); left > 0; left--)
+		buffer_append_string(&mail, left % 64 == 1 ? "\r\n" : "x");
+	wbxml_writer_opaque_element(&composer->writer, AS_COMPOSEMAIL_MIME, mail.data, mail.length);
+	buffer_release(&mail);
+}
+
+static int send_as(struct composer *composer, uint16_t root)
+{
+	const char *item = value_of(composer, "item");
+
+	wbxml_writer_start(&composer->writer, root);
+	text_if(composer, AS_COMPOSEMAIL_CLIENTID, value_of(composer, "client"));
+	if (item != NULL && compose_source(composer, item) < 0)
+		return -1;
+	if (!has(composer, "unkept"))
+		wbxml_writer_empty_element(&composer->writer, AS_COMPOSEMAIL_SAVEINSENTITEMS);
+	if (has(composer, "replace"))
+		wbxml_writer_empty_element(&composer->writer, AS_COMPOSEMAIL_REPLACEMIME);
+	compose_mime(composer);
+	wbxml_writer_end(&composer->writer);
+	return 0;
+}
+
+static int compose_send_mail(struct composer *composer)
+{
+	return send_as(composer, AS_COMPOSEMAIL_SENDMAIL);
+}
+
+static int compose_smart_reply(struct composer *composer)
+{
+	return send_as(composer, AS_COMPOSEMAIL_SMARTREPLY);
+}
+
+static int compose_smart_forward(struct composer *composer)
+{
+	return send_as(composer, AS_COMPOSEMAIL_SMARTFORWARD);
+}
+
 /* --- Sync ------------------------------------------------------------------------------------------------------ */
 
 /* "TYPE[:BYTES[:all]]", a list. */
@@ -445,6 +511,9 @@ int compose_body(struct device *device, const char *command, const struct step *
 		{"GetItemEstimate", compose_estimate, {"folder"}},
 		{"Ping", compose_ping, {"heartbeat", "folders"}},
 		{"Provision", compose_provision, {""}},
+		{"SendMail", compose_send_mail, {""}},
+		{"SmartForward", compose_smart_forward, {""}},
+		{"SmartReply", compose_smart_reply, {""}},
 		{"Sync", compose_sync, {"folder"}},
 	};
 	struct composer composer = {.device = device, .step = step, .at = from, .end = step->count, .arena = arena,

@@ -41,6 +41,7 @@ bool phone_is_retry(struct phone_request *request, struct arena *arena)
 		return false;
 	return says(root, AS_AIRSYNC_STATUS, "16") || says(root, AS_PING_STATUS, "8") ||
 		says(root, AS_FOLDERHIERARCHY_STATUS, "6") || says(root, AS_PROVISION_STATUS, "3") || says(root, AS_SETTINGS_STATUS, "4") ||
+		says(root, AS_COMPOSEMAIL_STATUS, "111") ||
 		(count_retries(root, &others) != 0 && others == 0);
 }
 

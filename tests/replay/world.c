@@ -21,7 +21,8 @@ enum { POSTPONE_STORE = 5, POSTPONE_HUB = 3, POSTPONE_CONNECTOR = 11, POSTPONE_W
 static const char connector_place[] = "connector/" INSTANCE;
 
 const struct world_settings world_settings_default = {
-	.limits = {.heartbeat_min_s = 60, .heartbeat_max_s = 3540, .max_folders = 300, .window_max = 512, .max_devices = 50},
+	.limits = {.heartbeat_min_s = 60, .heartbeat_max_s = 3540, .max_folders = 300, .window_max = 512, .max_devices = 50,
+		.max_mail_size = 26214400},
 	.hook = HUB_HOOK_AUTO,
 	.recheck_s = 600,
 	.fronts = 1,

@@ -91,6 +91,9 @@ static void a_short_file_gives_the_defaults(void **state)
 	assert_string_equal(connector->program, "belfry-imap");
 	assert_string_equal(connector->host, "127.0.0.1");
 	assert_string_equal(connector->tls_name, "127.0.0.1");
+	assert_null(connector->smtp_host); /* nothing is sent */
+	assert_int_equal(connector->smtp_port, 587);
+	assert_int_equal(config->activesync.max_mail_size, 25 * 1024 * 1024);
 	assert_true(connector->port == 143 && connector->tls == CONFIG_TLS_STARTTLS);
 	assert_true(connector->watch_as == CONFIG_WATCH_SESSION && connector->hook == CONFIG_HOOK_AUTO);
 	assert_true(config->activesync.heartbeat_min_s == 60 && config->activesync.heartbeat_max_s == 3540);
@@ -114,8 +117,10 @@ static void every_value_arrives_where_it_belongs(void **state)
 		" tls = \"tls\"\n ca_file = \"/ca\"\n watch_as = \"master\"\n master_user = \"m\"\n"
 		" master_password_file = \"%s\"\n hook = \"yes\"\n recheck_s = 60\n workers = 9\n timeout_s = 10\n"
 		" option = {\"a=b c\", \"d=\"}\n}\n"
-		"connector \"two\" {\n domains = {\"*\"}\n tls = \"none\"\n port = 1143\n watch_as = \"none\"\n}\n"
-		"activesync {\n heartbeat_min_s = 10\n heartbeat_max_s = 600\n max_folders = 4\n window_max = 99\n max_devices = 2\n}\n"
+		"connector \"two\" {\n domains = {\"*\"}\n tls = \"none\"\n port = 1143\n watch_as = \"none\"\n"
+		" smtp_host = \"out.example\"\n smtp_tls = \"tls\"\n smtp_auth = \"none\"\n}\n"
+		"activesync {\n heartbeat_min_s = 10\n heartbeat_max_s = 600\n max_folders = 4\n window_max = 99\n max_devices = 2\n"
+		" max_mail_size = 20480\n}\n"
 		"policy {\n required = no\n password = yes\n password_min_length = 6\n inactivity_lock_s = 60\n"
 		" max_failed_attempts = 5\n encryption = true\n}\n", room->secret);
 	struct config *config = load(room, text);
@@ -135,6 +140,7 @@ static void every_value_arrives_where_it_belongs(void **state)
 	const struct config_connector *one = &config->connectors[0], *two = &config->connectors[1];
 	assert_true(one->port == 993 && one->login == CONFIG_LOGIN_FULL && one->tls == CONFIG_TLS_DIRECT);
 	assert_true(two->port == 1143 && two->tls == CONFIG_TLS_NONE && two->watch_as == CONFIG_WATCH_NONE);
+	assert_int_equal(config->activesync.max_mail_size, 20480);
 	assert_true(config->activesync.window_max == 99 && config->activesync.max_devices == 2);
 	assert_true(!config->policy.required && config->policy.password && config->policy.encryption);
 	assert_true(config->policy.max_failed_attempts == 5);
@@ -142,6 +148,10 @@ static void every_value_arrives_where_it_belongs(void **state)
 	assert_string_equal(buffer_string(&settings), "master_user=m\nmaster_password=s3cret word\n"
 		"name=one\nlogin=full\nhost=mail.example\nport=993\ntls=tls\ntls_name=mail.example\nwatch_as=master\nhook=yes\n"
 		"recheck_s=60\nworkers=9\ntimeout_s=10\nca_file=/ca\na=b c\nd=\n");
+	buffer_truncate(&settings, 0);
+	assert_int_equal(config_connector_settings(two, &settings, NULL), 0);
+	assert_non_null(strstr(buffer_string(&settings), "\nsmtp_host=out.example\nsmtp_port=465\nsmtp_tls=tls\n"
+		"smtp_tls_name=out.example\nsmtp_auth=none\n"));
 	buffer_release(&settings);
 	config_free(&config);
 }

@@ -117,7 +117,7 @@ static void put_record(struct try_engine *try, const Belfry__Role__Write *write)
 	try->records[try->record_count] = (struct try_record){0};
 }
 
-static void commit(struct try_engine *try, const Belfry__Role__ToHub *question)
+static void commit(struct try_engine *try, const Belfry__Role__ToHub *question, struct arena *arena)
 {
 	Belfry__Role__FromHub message = BELFRY__ROLE__FROM_HUB__INIT;
 	Belfry__Role__Committed committed = BELFRY__ROLE__COMMITTED__INIT;
@@ -133,9 +133,12 @@ static void commit(struct try_engine *try, const Belfry__Role__ToHub *question)
 	}
 	if (committed.status == BELFRY__ROLE__STATUS__OK && !is_true)
 		committed.status = BELFRY__ROLE__STATUS__CONFLICT;
-	for (size_t i = 0; committed.status == BELFRY__ROLE__STATUS__OK && i < asked->n_writes; i++)
+	committed.revisions = arena_alloc(arena, (asked->n_writes + 1) * sizeof *committed.revisions);
+	for (size_t i = 0; committed.status == BELFRY__ROLE__STATUS__OK && i < asked->n_writes; i++) {
 		put_record(try, asked->writes[i]);
-	if (asked->transaction != 0 && asked->transaction != UINT64_MAX)
+		committed.revisions[committed.n_revisions++] = try->last_transaction;
+	}
+	if (asked->transaction != 0 && asked->transaction != UINT64_MAX && !asked->keep)
 		try->open_transactions--;
 	message.id = question->id;
 	message.body_case = BELFRY__ROLE__FROM_HUB__BODY_COMMITTED;
@@ -173,7 +176,7 @@ static void hub_received(struct link *link, const uint8_t *body, size_t length, 
 		break;
 	case BELFRY__ROLE__TO_HUB__BODY_COMMIT:
 		if (!is_lost && !try->hub_is_silent)
-			commit(try, message);
+			commit(try, message, arena);
 		break;
 	case BELFRY__ROLE__TO_HUB__BODY_RELEASE: try->open_transactions--; break;
 	case BELFRY__ROLE__TO_HUB__BODY_PARK: park(try, message->park); break;
@@ -485,6 +488,45 @@ static void apply(struct answer *answer, const Belfry__Connector__Apply *asked)
 	respond(answer, -1);
 }
 
+static void note_mail(struct try_sent *sent, const Belfry__Connector__Send *asked, int fd)
+{
+	ssize_t got;
+
+	buffer_truncate(&sent->mail, 0);
+	assert_int_equal(asked->in_descriptor, fd >= 0);
+	if (fd < 0) {
+		assert_true(asked->mime.len <= CONNECTOR_INLINE_MAX);
+		buffer_append(&sent->mail, asked->mime.data, asked->mime.len);
+		return;
+	}
+	lseek(fd, 0, SEEK_SET);
+	while ((got = read(fd, buffer_reserve(&sent->mail, 65536), 65536)) > 0)
+		buffer_grow(&sent->mail, (size_t)got);
+}
+
+static void send_mail(struct answer *answer, const Belfry__Connector__Send *asked)
+{
+	Belfry__Connector__Sent body = BELFRY__CONNECTOR__SENT__INIT;
+	struct try_sent *sent = &answer->try->sent;
+
+	snprintf(sent->message_id, sizeof sent->message_id, "%s", asked->message_id);
+	snprintf(sent->collection, sizeof sent->collection, "%s", asked->collection);
+	sent->save = asked->save;
+	sent->again = asked->again;
+	sent->replace = asked->replace;
+	sent->in_descriptor = asked->in_descriptor;
+	sent->kind = (int)asked->kind;
+	sent->validity = asked->validity;
+	sent->item = asked->item;
+	answer->message.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_SENT;
+	answer->message.sent = &body;
+	for (unsigned i = 0; i < answer->try->send_progress; i++)
+		respond(answer, -1);
+	body.last = body.submitted = true;
+	body.saved = asked->save && !answer->try->keeps_no_copy;
+	respond(answer, -1);
+}
+
 static void serve(struct answer *answer, const Belfry__Connector__Request *request)
 {
 	Belfry__Connector__Status refused = answer->try->refuse[request->body_case];
@@ -507,6 +549,7 @@ static void serve(struct answer *answer, const Belfry__Connector__Request *reque
 	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY: survey(answer, request->survey); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: fetch(answer, request->fetch); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(answer, request->apply); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: send_mail(answer, request->send); break;
 	default: fail_msg("the engine asked for %d", request->body_case);
 	}
 }
@@ -520,7 +563,11 @@ static void connector_received(struct link *link, const uint8_t *body, size_t le
 
 	(void)link;
 	assert_non_null(request);
-	assert_int_equal(fd, -1);
+	assert_true(fd < 0 || request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SEND);
+	if (request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SEND)
+		note_mail(&try->sent, request->send, fd);
+	if (fd >= 0)
+		close(fd);
 	answer.message.id = request->id;
 	try->asked[request->body_case]++;
 	bool is_hello = request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_HELLO;

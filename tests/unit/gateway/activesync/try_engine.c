@@ -63,7 +63,7 @@ void try_begin(struct try_engine *try, const struct policy_settings *policy)
 	try->net = net_create_memory(try->loop);
 	try->directory = (struct directory){.default_domain = "example.org", .instance_for = instance_for};
 	try->settings = (struct activesync_engine_settings){
-		.limits = {.heartbeat_min_s = 60, .heartbeat_max_s = 3540, .max_folders = 5, .window_max = 512, .max_devices = 10},
+		.limits = {.heartbeat_min_s = 60, .heartbeat_max_s = 3540, .max_folders = 5, .window_max = 512, .max_devices = 10, .max_mail_size = 1000000},
 		.directory = &try->directory,
 	};
 	try->autodiscover.directory = &try->directory;
@@ -96,6 +96,7 @@ void try_end(struct try_engine *try)
 	buffer_release(&try->head);
 	buffer_release(&try->body);
 	buffer_release(&try->xml);
+	buffer_release(&try->sent.mail);
 	loop_free(&try->loop);
 }
 
@@ -207,7 +208,8 @@ static void write_request(const struct try_request *ask, const struct buffer *bo
 	add_header(text, "MS-ASProtocolVersion", ask->version == NULL ? "14.1" : ask->version);
 	add_header(text, "X-MS-PolicyKey", ask->policy_key);
 	add_header(text, "User-Agent", ask->agent == NULL ? "Try/1" : ask->agent);
-	buffer_printf(text, "Content-Type: application/vnd.ms-sync.wbxml\r\nContent-Length: %zu\r\n\r\n", body->length);
+	buffer_printf(text, "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+		ask->type == NULL ? "application/vnd.ms-sync.wbxml" : ask->type, body->length);
 	if (body->length != 0)
 		buffer_append(text, body->data, body->length);
 }

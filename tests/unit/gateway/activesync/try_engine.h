@@ -93,6 +93,15 @@ struct try_engine {
 	uint64_t last_fetch_truncation;  /* of the last Fetch's first wish; UINT64_MAX: none was given */
 	unsigned last_fetch_wishes;
 	uint64_t last_survey_since;      /* since_token of the last Survey */
+	struct try_sent {
+		char message_id[100], collection[40];
+		bool save, again, replace, in_descriptor;
+		int kind;
+		uint64_t validity, item;
+		struct buffer mail;
+	} sent;                          /* the last Send */
+	bool keeps_no_copy;
+	unsigned send_progress;          /* so often a Send is told to go on before it is answered */
 	bool last_apply_to_trash;        /* of the last Apply's last operation */
 	int gift;                        /* answers to this body case come with a descriptor that nobody asked for */
 
@@ -120,6 +129,7 @@ struct try_request {
 	const char *policy_key, *agent, *device;
 	const char *path;                /* of another engine, without a query */
 	const char *host, *scheme;       /* Host, X-Forwarded-Proto */
+	const char *type;                /* Content-Type; application/vnd.ms-sync.wbxml */
 };
 
 void try_begin(struct try_engine *, const struct policy_settings *);

@@ -42,13 +42,14 @@ static void a_device_acts_on_its_own_records_and_its_users_mail(void **state)
 {
 	(void)state;
 	expect(&own, (const struct expectation[]){{ACTION_LOG_IN, "ynnn"}, {ACTION_READ, "yyyy"}, {ACTION_CHANGE, "yyyy"},
-		{ACTION_WAIT, "ynyn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}});
+		{ACTION_SEND, "ynnn"}, {ACTION_WAIT, "ynyn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}});
 }
 
 static void another_device_of_the_user_has_the_mail_but_not_the_records(void **state)
 {
 	static const struct expectation expected[] = {{ACTION_LOG_IN, "ynnn"}, {ACTION_READ, "ynyy"},
-		{ACTION_CHANGE, "ynyy"}, {ACTION_WAIT, "ynyn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}};
+		{ACTION_CHANGE, "ynyy"}, {ACTION_SEND, "ynnn"}, {ACTION_WAIT, "ynyn"}, {ACTION_KICK, "nnnn"},
+		{ACTION_FORGET, "nnnn"}};
 
 	(void)state;
 	expect(&other_device, expected);
@@ -58,7 +59,7 @@ static void another_device_of_the_user_has_the_mail_but_not_the_records(void **s
 static void another_user_may_nothing(void **state)
 {
 	static const struct expectation nothing[] = {{ACTION_LOG_IN, "nnnn"}, {ACTION_READ, "nnnn"}, {ACTION_CHANGE, "nnnn"},
-		{ACTION_WAIT, "nnnn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}};
+		{ACTION_SEND, "nnnn"}, {ACTION_WAIT, "nnnn"}, {ACTION_KICK, "nnnn"}, {ACTION_FORGET, "nnnn"}};
 
 	(void)state;
 	expect(&same_device_of_another, nothing);
@@ -69,7 +70,8 @@ static void the_admin_ends_waiting_and_forgets_devices_and_reads_no_mail(void **
 {
 	(void)state;
 	expect(&principal_admin, (const struct expectation[]){{ACTION_LOG_IN, "nnnn"}, {ACTION_READ, "nnnn"},
-		{ACTION_CHANGE, "nnnn"}, {ACTION_WAIT, "nnnn"}, {ACTION_KICK, "yynn"}, {ACTION_FORGET, "nynn"}});
+		{ACTION_CHANGE, "nnnn"}, {ACTION_SEND, "nnnn"}, {ACTION_WAIT, "nnnn"}, {ACTION_KICK, "yynn"},
+		{ACTION_FORGET, "nynn"}});
 }
 
 static void what_is_nothing_is_nobodys(void **state)
