@@ -34,11 +34,16 @@ class House(unittest.TestCase):
                               **dict({"users": 40}, **cls.DOVECOT))
         cls.addClassCleanup(cls.dovecot.stop)
         cls.belfry = Belfry(cls.folder, cls.dovecot, cls.certificates,
-                            **cls.BELFRY)
+                            **dict(cls.BELFRY, **cls.more_of_belfry()))
         cls.set_up_class()
         cls.dovecot.start()
         cls.addClassCleanup(cls.belfry.stop)
         cls.belfry.start()
+
+    @classmethod
+    def more_of_belfry(cls):
+        """For subclasses: what else Belfry gets, known only now."""
+        return {}
 
     @classmethod
     def set_up_class(cls):

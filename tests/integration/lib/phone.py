@@ -541,13 +541,26 @@ class Phone:
 
     # mail
 
-    def send_mail(self, mail, save=True, client_id=None):
-        """SendMail of 14.x; returns None, or the failed answer."""
+    def compose(self, mail, save=True, client_id=None, cmd="SendMail",
+                source=None, replace=False):
+        """The body of SendMail, SmartReply or SmartForward of 14.x. mail:
+        octets or a message; source: (FolderId, ServerId)."""
+        octets = mail if isinstance(mail, bytes) else mail.as_bytes()
         parts = [("ClientId", client_id or self.client_id())]
+        if source:
+            parts.append(("Source", ("FolderId", source[0]),
+                          ("ItemId", source[1])))
         if save:
             parts.append(("SaveInSentItems",))
-        parts.append(("Mime", mail.as_bytes()))
-        return self.command("SendMail", ("ComposeMail:SendMail", *parts))
+        if replace:
+            parts.append(("ReplaceMime",))
+        parts.append(("Mime", octets))
+        return ("ComposeMail:" + cmd, *parts)
+
+    def send_mail(self, mail, cmd="SendMail", **arguments):
+        """None when it was sent, else the status."""
+        root = self.command(cmd, self.compose(mail, cmd=cmd, **arguments))
+        return None if root is None else wbxml.text(root, "Status")
 
     def set_up(self):
         """What a new account does first: OPTIONS, Provision, FolderSync."""

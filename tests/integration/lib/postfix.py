@@ -77,6 +77,25 @@ _PIPE_MASTER = """belfrypipe unix - n n - - pipe
   flags=DRhu user=nobody argv=%s
 """
 
+# Where users hand in mail: TLS first, then their password, which Dovecot
+# checks. Some recipients are refused, for tests.
+_SUBMISSION = """
+127.0.0.1:{port} inet n - n - - smtpd
+  -o syslog_name=submission
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_tls_cert_file={certificate}
+  -o smtpd_tls_key_file={key}
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_sasl_type=dovecot
+  -o smtpd_sasl_path={sasl}
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o {{ smtpd_recipient_restrictions = check_recipient_access regexp:{dir}/recipients, permit_sasl_authenticated, reject }}
+"""
+_RECIPIENTS = """
+/^refused@/ 550 5.1.1 there is nobody of this name
+/^later@/   450 4.2.1 come again later
+"""
+
 
 class SystemUser:
     """A local account for one test run: local(8) delivers only to those."""
@@ -100,16 +119,19 @@ class Postfix:
     transport: what virtual_transport is to be instead
     ("lmtp:unix:/path", "lmtp:inet:127.0.0.1:24").
     mailbox_command: a command line for system users.
-    main, master: lines of main.cf and master.cf, which may have all that."""
+    main, master: lines of main.cf and master.cf, which may have all that.
+    submission: (certificate, key, Dovecot's auth socket) for a port where
+    users hand in mail."""
 
     def __init__(self, folder, pipe=None, transport=None, mailbox_command=None,
-                 main="", master=""):
+                 main="", master="", submission=None):
         need_root()
         self.postfix = need_program("postfix")
         self.postqueue = need_program("postqueue")
         self.master = need_program("/usr/lib/postfix/sbin/master")
         self.folder = folder
         self.port = free_port()
+        self.ports = [self.port]
         self.config = folder.make("postfix")
         folder.make("queue")
         owner = pwd.getpwnam("postfix")
@@ -120,6 +142,14 @@ class Postfix:
             if transport else "",
             main=("mailbox_command = %s\n" % mailbox_command
                   if mailbox_command else "") + main))
+        if submission:
+            self.submission_port = free_port()
+            self.ports.append(self.submission_port)
+            folder.write("recipients", _RECIPIENTS, mode=0o644)
+            master += _SUBMISSION.format(
+                port=self.submission_port, dir=folder.path,
+                certificate=submission[0], key=submission[1],
+                sasl=submission[2])
         folder.write("postfix/master.cf", _MASTER.format(
             port=self.port, master=master + (_PIPE_MASTER % " ".join(pipe)
                                              if pipe else "")))
@@ -130,7 +160,8 @@ class Postfix:
         run([self.postfix, "-c", self.config, "check"])
         self.process = Process([self.master, "-c", self.config, "-d"],
                                self.folder("postfix.out"))
-        self.process.wait_ready(lambda: port_answers(self.port), "Postfix")
+        self.process.wait_ready(
+            lambda: all(port_answers(port) for port in self.ports), "Postfix")
         return self
 
     def stop(self):
