@@ -37,6 +37,7 @@ struct listener {
 	void *data;
 	ev_io io;
 	struct timer backoff;
+	unsigned failures; /* in a row */
 	bool is_paused;
 };
 
@@ -129,8 +130,9 @@ static void accept_failed(struct listener *listener)
 {
 	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 		return;
-	log_warning(LOG_NET, "place=%s cannot accept: %s; trying again in %d ms", listener->place->name, strerror(errno),
-		NET_ACCEPT_BACKOFF_MS);
+	if (listener->failures++ % NET_ACCEPT_SAY_EACH == 0)
+		log_warning(LOG_NET, "place=%s cannot accept: %s; failures=%u, trying again every %d ms", listener->place->name,
+			strerror(errno), listener->failures, NET_ACCEPT_BACKOFF_MS);
 	ev_io_stop(loop_ev(listener->loop), &listener->io);
 	timer_start(listener->loop, &listener->backoff, NET_ACCEPT_BACKOFF_MS, backoff_over);
 }
@@ -147,6 +149,7 @@ static void acceptable(struct ev_loop *ev, ev_io *io, int events)
 			accept_failed(listener);
 			return;
 		}
+		listener->failures = 0;
 		struct stream *stream = net_stream(listener->loop, fd);
 		stream->reads_at_once = stream->is_local;
 		listener->accepted(stream, listener->data);

@@ -27,8 +27,9 @@ void net_add_listener(struct net *, const char *place, int fd);
 /* An AF_UNIX path to connect to. */
 void net_add_path(struct net *, const char *place, const char *path);
 
-/* Accepts at the place, at most NET_ACCEPT_BATCH a turn; out of descriptors it waits NET_ACCEPT_BACKOFF_MS and says so. */
-enum { NET_ACCEPT_BATCH = 64, NET_ACCEPT_BACKOFF_MS = 100 };
+/* Accepts at the place, at most NET_ACCEPT_BATCH a turn; out of descriptors it waits NET_ACCEPT_BACKOFF_MS each time, and
+ * says so at the first and then at each NET_ACCEPT_SAY_EACH in a row. Who comes meanwhile waits in the kernel. */
+enum { NET_ACCEPT_BATCH = 64, NET_ACCEPT_BACKOFF_MS = 100, NET_ACCEPT_SAY_EACH = 100 };
 struct listener *net_listen(struct net *, const char *place, net_accepted *, void *data, struct error *error_r);
 void listener_close(struct listener **);
 /* For a process that is full: leaves newcomers to the others at the same socket. Within accepted(), too. */
