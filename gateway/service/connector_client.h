@@ -35,6 +35,7 @@ struct connector_logins {
 	uint64_t accepted, refused, throttled, failed;
 };
 void connector_logins(const struct connector_client *, struct connector_logins *logins_r);
+
 /* No answer will come any more. Clears the pointer; NULL is fine. Not for a call whose last frame came. */
 void connector_call_cancel(struct connector_call **);
 
