@@ -54,7 +54,8 @@
  * Apply gives one status an operation; an item that is gone already is NOT_FOUND. What may work later, or may have been
  * done without anybody knowing, makes the whole request UNAVAILABLE: it is asked again, and MUST then do nothing twice,
  * also while the first is still at work. Any other status is the backend's no, and the device is told how things are.
- * What goes to_trash MUST NOT be destroyed for want of a trash.
+ * What goes to_trash MUST NOT be destroyed for want of a trash. A move_to that has been done before is OK again, with the
+ * id that the item got then, as far as its message_id leads to it; a collection that is not there is UNSUPPORTED.
  * Search SHOULD find texts in the decoded header and body. They are what a person typed: no byte of them MUST ever be
  * taken for a part of a command to the backend. What the backend cannot search for is LIMIT.
  * Alter on a collection that is not there is NOT_FOUND; one whose new name is taken is EXISTS, with that name: so an Alter

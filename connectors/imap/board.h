@@ -21,8 +21,8 @@ struct board {
 	_Atomic uint64_t validity;
 	_Atomic uint64_t item;   /* 0: several at once: the daemon has them fetched one by one the next time */
 	_Atomic uint32_t phase;
-	/* Mails are on their way to the trash and nobody can say which have arrived: its UIDNEXT from before; 0: none are.
-	 * The daemon looks at it when the worker has answered, or cannot any more. */
+	/* Mails are on their way to another mailbox and nobody can say which have arrived: its UIDNEXT from before; 0: none
+	 * are. The daemon looks at it when the worker has answered, or cannot any more. */
 	_Atomic uint64_t unsettled;
 };
 

@@ -33,6 +33,7 @@ struct request {
 	char *collection;                 /* "" where there is none */
 	char *message_id;                 /* of a Send; NULL: none */
 	int fd;                           /* for the worker; -1: none, or the worker has it */
+	char *target;                     /* of an Apply that moves: where to; "": the trash, or it does not */
 	uint8_t *packed;                  /* the Request, without the handle */
 	size_t length;
 	struct timer deadline;
@@ -87,6 +88,7 @@ static void request_free(struct request *request)
 	account_release(&request->account);
 	free(request->collection);
 	free(request->message_id);
+	free(request->target);
 	free(request->packed);
 	free(request);
 }
@@ -159,13 +161,14 @@ static void slot_end(struct slot *slot, enum death_cause cause, int64_t grace_ms
 static void note_unsettled(struct slot *slot)
 {
 	const struct request *request = slot->request;
-	uint64_t trash_next = atomic_load(&slot->process.board->unsettled);
+	uint64_t next = atomic_load(&slot->process.board->unsettled);
 
-	if (trash_next == 0)
+	if (next == 0)
 		return;
-	log_warning(LOG_CONNECTOR, "user=%s collection=%s worker=%d was lost in the middle of a move to the trash",
-		log_quote(request->account->user), log_quote(request->collection), (int)slot->process.pid);
-	unsettled_add(slot->pool->unsettled, request->account->user, request->collection, trash_next,
+	log_warning(LOG_CONNECTOR, "user=%s collection=%s worker=%d was lost in the middle of a move to %s",
+		log_quote(request->account->user), log_quote(request->collection), (int)slot->process.pid,
+		*request->target == '\0' ? "the trash" : log_quote(request->target));
+	unsettled_add(slot->pool->unsettled, request->account->user, request->collection, request->target, next,
 		loop_now_ms(slot->pool->loop));
 }
 
@@ -270,7 +273,8 @@ static void tell_unsettled(const struct request *request, Belfry__Worker__Worker
 	int64_t now_ms = loop_now_ms(pool->loop), since_ms = 0;
 	int64_t until_ms;
 
-	message->unsettled = unsettled_find(pool->unsettled, request->account->user, request->collection, now_ms, &since_ms);
+	message->unsettled = unsettled_find(pool->unsettled, request->account->user, request->collection, request->target, now_ms,
+		&since_ms);
 	until_ms = since_ms + (int64_t)pool->settings->timeout_s * 1000 / 3;
 	if (message->unsettled != 0 && until_ms > now_ms)
 		message->settle_ms = (uint32_t)(until_ms - now_ms);
@@ -537,7 +541,7 @@ static void worker_received(struct link *link, const uint8_t *body, size_t lengt
 
 static void note_collection(struct request *request, const Belfry__Connector__Request *asked)
 {
-	const char *collection = "";
+	const char *collection = "", *target = "";
 
 	if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_FETCH) {
 		collection = asked->fetch->collection;
@@ -546,11 +550,13 @@ static void note_collection(struct request *request, const Belfry__Connector__Re
 		collection = asked->survey->collection;
 	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_APPLY) {
 		collection = asked->apply->collection;
+		target = asked->apply->n_operations == 0 ? "" : asked->apply->operations[0]->move_to;
 	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SEND) {
 		collection = asked->send->collection;
 		request->message_id = mem_strdup(asked->send->message_id);
 	}
 	request->collection = mem_strdup(collection);
+	request->target = mem_strdup(target);
 }
 
 static void pack_without_handle(struct request *request, const Belfry__Connector__Request *asked)

@@ -10,8 +10,8 @@
 
 struct entry {
 	struct entry *next;
-	char *user, *collection;
-	uint64_t trash_next;
+	char *user, *collection, *target;
+	uint64_t uid_next;
 	int64_t since_ms;
 };
 
@@ -31,6 +31,7 @@ static void drop(struct entry **link)
 	*link = entry->next;
 	free(entry->user);
 	free(entry->collection);
+	free(entry->target);
 	free(entry);
 }
 
@@ -42,9 +43,10 @@ void unsettled_free(struct unsettled **owner)
 	*owner = NULL;
 }
 
-static bool is_of(const struct entry *entry, const char *user, const char *collection)
+static bool is_of(const struct entry *entry, const char *user, const char *collection, const char *target)
 {
-	return strcmp(entry->user, user) == 0 && strcmp(entry->collection, collection) == 0;
+	return strcmp(entry->user, user) == 0 && strcmp(entry->collection, collection) == 0
+		&& strcmp(entry->target, target) == 0;
 }
 
 static bool is_over(const struct entry *entry, int64_t now_ms)
@@ -66,31 +68,31 @@ static void tidy(struct unsettled *unsettled, int64_t now_ms)
 		}
 }
 
-void unsettled_add(struct unsettled *unsettled, const char *user, const char *collection, uint64_t trash_next,
-	int64_t now_ms)
+void unsettled_add(struct unsettled *unsettled, const char *user, const char *collection, const char *target,
+	uint64_t uid_next, int64_t now_ms)
 {
 	struct entry *entry = mem_alloc(sizeof *entry);
 	int64_t ignored;
-	uint64_t before = unsettled_find(unsettled, user, collection, now_ms, &ignored);
+	uint64_t before = unsettled_find(unsettled, user, collection, target, now_ms, &ignored);
 
 	for (struct entry **link = &unsettled->first; *link != NULL;)
-		if (is_of(*link, user, collection))
+		if (is_of(*link, user, collection, target))
 			drop(link);
 		else
 			link = &(*link)->next;
 	*entry = (struct entry){unsettled->first, mem_strdup(user), mem_strdup(collection),
-		before != 0 ? before : trash_next, now_ms};
+		mem_strdup(target), before != 0 ? before : uid_next, now_ms};
 	unsettled->first = entry;
 	tidy(unsettled, now_ms);
 }
 
-uint64_t unsettled_find(const struct unsettled *unsettled, const char *user, const char *collection, int64_t now_ms,
-	int64_t *since_ms_r)
+uint64_t unsettled_find(const struct unsettled *unsettled, const char *user, const char *collection, const char *target,
+	int64_t now_ms, int64_t *since_ms_r)
 {
 	for (const struct entry *entry = unsettled->first; entry != NULL; entry = entry->next)
-		if (is_of(entry, user, collection) && !is_over(entry, now_ms)) {
+		if (is_of(entry, user, collection, target) && !is_over(entry, now_ms)) {
 			*since_ms_r = entry->since_ms;
-			return entry->trash_next;
+			return entry->uid_next;
 		}
 	return 0;
 }

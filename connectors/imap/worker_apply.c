@@ -190,7 +190,7 @@ struct group {
 static bool is_equal(const operation *a, const operation *b)
 {
 	return a->set_flags == b->set_flags && a->clear_flags == b->clear_flags && a->remove == b->remove
-		&& a->to_trash == b->to_trash;
+		&& a->to_trash == b->to_trash && strcmp(a->move_to, b->move_to) == 0;
 }
 
 static void gather(struct apply *apply, size_t first, struct group *group)
@@ -293,11 +293,17 @@ worker_status apply_expunge(struct apply *apply, const struct ranges *items, str
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
 
+/* Where this operation takes its items; NULL: nowhere. */
+static const char *target_of(const struct apply *apply, const operation *what)
+{
+	return *what->move_to != '\0' ? what->move_to : what->remove && what->to_trash ? apply->trash : NULL;
+}
+
 static worker_status do_group(struct apply *apply, size_t first, struct error *error_r)
 {
 	const operation *what = apply->request->operations[first];
 	struct ranges refused = RANGES_EMPTY;
-	worker_status status = apply_open(apply, apply->request->collection, error_r); /* a move leaves the trash open */
+	worker_status status = apply_open(apply, apply->request->collection, error_r); /* a move leaves its target open */
 	worker_status why = BELFRY__CONNECTOR__STATUS__OK;
 	struct group group;
 
@@ -305,12 +311,13 @@ static worker_status do_group(struct apply *apply, size_t first, struct error *e
 		return status;
 	apply->has_begun = true;
 	gather(apply, first, &group);
-	if (!what->remove)
-		status = store_both(apply, &group.items, what, error_r);
-	else if (what->to_trash && apply->no_trash != BELFRY__CONNECTOR__STATUS__OK)
+	apply->target = target_of(apply, what);
+	if (apply->target != NULL && apply->target == apply->trash && apply->no_trash != BELFRY__CONNECTOR__STATUS__OK)
 		status = apply->no_trash;
-	else if (what->to_trash && apply->trash != NULL)
+	else if (apply->target != NULL)
 		status = apply_move(apply, &group.items, &refused, &why, error_r);
+	else if (!what->remove)
+		status = store_both(apply, &group.items, what, error_r);
 	else
 		status = apply_expunge(apply, &group.items, error_r);
 	if (status != BELFRY__CONNECTOR__STATUS__UNAVAILABLE && status != BELFRY__CONNECTOR__STATUS__NOT_FOUND)
@@ -340,7 +347,7 @@ static worker_status do_all(struct apply *apply, struct error *error_r)
 		else
 			i++;
 	}
-	return status == BELFRY__CONNECTOR__STATUS__UNAVAILABLE ? status : BELFRY__CONNECTOR__STATUS__OK;
+	return status == BELFRY__CONNECTOR__STATUS__UNAVAILABLE ? status : apply_find_moved(apply, error_r);
 }
 
 static int by_id(const void *a, const void *b)
@@ -374,6 +381,7 @@ static worker_status apply_steps(struct apply *apply, struct error *error_r)
 		return BELFRY__CONNECTOR__STATUS__LIMIT;
 	}
 	apply->results = arena_alloc(apply->call->arena, count * sizeof *apply->results + 1);
+	apply->moved = arena_alloc(apply->call->arena, count * sizeof *apply->moved + 1);
 	apply->done = arena_alloc(apply->call->arena, count * sizeof *apply->done + 1);
 	apply->ids_repeat = ids_repeat(apply);
 	status = open_collection(apply, error_r);
@@ -394,7 +402,8 @@ void worker_apply(struct worker_call *call)
 		status = apply_steps(&apply, &error);
 	if (status == BELFRY__CONNECTOR__STATUS__OK) {
 		applied.results = apply.results;
-		applied.n_results = apply.request->n_operations;
+		applied.moved = apply.moved;
+		applied.n_results = applied.n_moved = apply.request->n_operations;
 		response = worker_response_create(call);
 		response->body_case = BELFRY__CONNECTOR__RESPONSE__BODY_APPLIED;
 		response->applied = &applied;

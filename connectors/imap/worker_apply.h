@@ -17,11 +17,13 @@ struct apply {
 	struct worker_call *call;
 	const Belfry__Connector__Apply *request;
 	Belfry__Connector__Status *results;
+	uint64_t *moved;         /* of each operation: the item's id where it was moved to; 0: not known */
 	bool *done;
 	bool has_begun;          /* until then nothing was changed */
 	bool ids_repeat;         /* an id has several operations: their order counts */
 	char *trash;             /* where removed mails go; NULL: we are in it, they are expunged */
 	worker_status no_trash;  /* there is none, and none can be made: why; OK: there is */
+	const char *target;      /* where the mails go that are being moved */
 	/* Of the mailbox that was opened last. */
 	bool has_modseqs;
 	bool takes_keywords;     /* also such as are new to it */
@@ -49,9 +51,16 @@ worker_status apply_find_trash(struct apply *, struct error *error_r);
 
 /* --- worker_move.c --------------------------------------------------------------------------------------------- */
 
-/* Moves items of the request's collection to the trash. Those that the server refuses to move are added to refused,
+/* Moves items of the request's collection to apply->target. Those that the server refuses to move are added to refused,
  * and the last reason is set; the others are there then, or were gone. */
 worker_status apply_move(struct apply *, const struct ranges *items, struct ranges *refused, worker_status *why,
 	struct error *error_r);
+
+/* --- worker_moved.c -------------------------------------------------------------------------------------------- */
+
+/* An item of the request's collection is this one in apply->target now. */
+void apply_note_moved(struct apply *, uint64_t id, uint64_t moved);
+/* Looks for those that were gone before they were moved: an earlier request may have done so. */
+worker_status apply_find_moved(struct apply *, struct error *error_r);
 
 #endif

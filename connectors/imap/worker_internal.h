@@ -65,6 +65,12 @@ void worker_read_search(const struct imap_response *, struct ranges *);
  * know: UTC-12 to UTC+14. */
 void worker_append_day(struct buffer *command, const char *key, uint64_t time_s);
 enum { WORKER_ZONE_WEST_S = 12 * 3600, WORKER_ZONE_EAST_S = 14 * 3600 };
+/* The ids of such a set in their order, one at a time: {set} to begin with. False: that was all. */
+struct worker_set_walk {
+	struct imap_text rest;
+	uint64_t next, last;
+};
+bool worker_walk_set(struct worker_set_walk *, uint64_t *id_r);
 /* Flag bits of the contract from what stands in FLAGS (…), behind its parenthesis; other keywords to keyword(). */
 uint32_t worker_read_flags(struct imap_cursor *, void (*keyword)(struct imap_text, void *), void *data);
 /* Skips a value that may be a list, however deep; false: there is none. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Moves mails to the trash so that each stands there once, whoever dies in the middle. The danger is a move whose
+ * Moves mails to another mailbox so that each stands there once, whoever dies in the middle. The danger is a move whose
  * outcome is unknown: worker, daemon or connection is lost, and the server's session goes on with the MOVE while the
  * device's repeat is already at the same mails in another session. A server that copies first and removes then
  * (Dovecot 2.3 does, and takes the removal of a mail that is gone for done) makes two mails of one.
@@ -11,11 +11,11 @@
  *
  * The claim is a keyword on the mail, set only if nobody has touched the mail since it was looked at (UNCHANGEDSINCE,
  * RFC 7162): of two, one wins. It is the intent that is to be durable before the effect, and lies where the effect is:
- * it outlives everything of ours, and every later session sees it. Copies carry it, too: what carries it in the trash
+ * it outlives everything of ours, and every later session sees it. Copies carry it, too: what carries it in the target
  * is the copy of a move that nobody has seen the end of.
  *
  * Where a mailbox has no mod-sequences or takes no new keywords the daemon remembers instead (pool.c): it knows from
- * the board that a move was under way, and the UIDNEXT of the trash before it. That covers all deaths but its own.
+ * the board that a move was under way, and the UIDNEXT of the target before it. That covers all deaths but its own.
  *
  * Chunks are small, so that little is unsettled at a time.
  */
@@ -178,27 +178,40 @@ static void take_back(struct move *move)
 
 /* --- the move -------------------------------------------------------------------------------------------------- */
 
-/* [COPYUID validity from to] (RFC 4315): an untagged OK of MOVE, the answer to COPY. */
+struct copying {
+	struct apply *apply;
+	struct ranges copies;
+};
+
+/* [COPYUID validity from to] (RFC 4315): an untagged OK of MOVE, the answer to COPY. The sets are in one order. */
 static void hear_copies(const struct imap_response *response, void *data)
 {
+	struct copying *copying = data;
 	struct imap_cursor cursor = imap_cursor_over(response->code_rest);
+	struct worker_set_walk from = {{0}, 0, 0}, to = {{0}, 0, 0};
+	uint64_t source, copy;
 
 	if (!imap_text_is(response->code, "COPYUID"))
 		return;
 	imap_token_next(&cursor);
-	imap_token_next(&cursor);
-	worker_read_set(imap_token_next(&cursor).text, data);
+	from.rest = imap_token_next(&cursor).text;
+	to.rest = imap_token_next(&cursor).text;
+	worker_read_set(to.rest, &copying->copies);
+	for (int i = 0; i < MOVE_CHUNK && worker_walk_set(&from, &source) && worker_walk_set(&to, &copy); i++)
+		apply_note_moved(copying->apply, source, copy);
 }
 
-static worker_status copy_to_trash(struct move *move, const char *command, struct ranges *copies, struct error *error_r)
+static worker_status copy_to_target(struct move *move, const char *command, struct ranges *copies, struct error *error_r)
 {
-	struct buffer trash = BUFFER_EMPTY;
+	struct copying copying = {move->apply, RANGES_EMPTY};
+	struct buffer target = BUFFER_EMPTY;
 	enum session_answer answer = SESSION_NO;
 
-	error_set(error_r, "no mailbox can have the name of the trash");
-	if (mailbox_name_quote(&trash, move->apply->trash) == 0)
-		answer = apply_command(move->apply, command, &move->left, buffer_string(&trash), hear_copies, copies, error_r);
-	buffer_release(&trash);
+	error_set(error_r, "no mailbox can have the name of the target");
+	if (mailbox_name_quote(&target, move->apply->target) == 0)
+		answer = apply_command(move->apply, command, &move->left, buffer_string(&target), hear_copies, &copying, error_r);
+	buffer_release(&target);
+	ranges_move(copies, &copying.copies);
 	return apply_status_of(answer, error_r);
 }
 
@@ -218,15 +231,23 @@ static worker_status announce(struct move *move, struct error *error_r)
 {
 	struct session *session = move->apply->call->session;
 	struct buffer command = BUFFER_EMPTY;
-	uint64_t next = 0;
+	enum session_answer answer;
 
+	move->next = 0;
 	buffer_append_string(&command, "STATUS ");
-	mailbox_name_quote(&command, move->apply->trash);
+	if (mailbox_name_quote(&command, move->apply->target) != 0) {
+		buffer_release(&command);
+		error_set(error_r, "no mailbox can have the name of the target");
+		return BELFRY__CONNECTOR__STATUS__UNSUPPORTED;
+	}
 	buffer_append_string(&command, " (UIDNEXT)");
 	session_queue_buffer(session, &command);
-	if (session_await(session, hear_next, &next, error_r) != SESSION_OK || next == 0)
+	answer = session_await(session, hear_next, &move->next, error_r);
+	if (answer == SESSION_NO)
+		return apply_status_of(answer, error_r);
+	if (answer != SESSION_OK || move->next == 0)
 		return BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
-	atomic_store(&move->apply->call->board->unsettled, next);
+	atomic_store(&move->apply->call->board->unsettled, move->next);
 	return BELFRY__CONNECTOR__STATUS__OK;
 }
 
@@ -235,12 +256,12 @@ static worker_status copy_and_expunge(struct move *move, struct ranges *copies, 
 	worker_status status;
 
 	if (move->apply->call->session->capabilities & IMAP_CAP_MOVE)
-		return copy_to_trash(move, "MOVE", copies, error_r);
+		return copy_to_target(move, "MOVE", copies, error_r);
 	if (move->apply->refuses_deleted) {
 		error_set(error_r, "no mail may be removed from there");
 		return BELFRY__CONNECTOR__STATUS__UNSUPPORTED; /* before there is a copy */
 	}
-	status = copy_to_trash(move, "COPY", copies, error_r);
+	status = copy_to_target(move, "COPY", copies, error_r);
 	return status == BELFRY__CONNECTOR__STATUS__OK ? apply_expunge(move->apply, &move->left, error_r) : status;
 }
 
@@ -250,16 +271,26 @@ static void forget_claims(struct move *move, const struct ranges *copies)
 	struct error ignored;
 
 	if (move->claims && copies->count > 0
-		&& apply_open(move->apply, move->apply->trash, &ignored) == BELFRY__CONNECTOR__STATUS__OK)
+		&& apply_open(move->apply, move->apply->target, &ignored) == BELFRY__CONNECTOR__STATUS__OK)
 		move_claim(move->apply, copies, '-', 0, NULL, &ignored);
+}
+
+/* A server without UIDPLUS does not say what the copies are called: they are known by what they are. */
+static bool has_to_look_for_copies(const struct move *move)
+{
+	return move->apply->target != move->apply->trash
+		&& !(move->apply->call->session->capabilities & IMAP_CAP_UIDPLUS);
 }
 
 static worker_status move_left(struct move *move, struct error *error_r)
 {
 	struct ranges copies = RANGES_EMPTY;
+	struct mails sources = {0};
 	worker_status status = BELFRY__CONNECTOR__STATUS__OK;
 
-	if (!move->claims)
+	if (has_to_look_for_copies(move))
+		status = move_read(move->apply, &move->left, MOVE_ASK_IDENTITY, &sources, error_r);
+	if (status == BELFRY__CONNECTOR__STATUS__OK && !move->claims)
 		status = announce(move, error_r);
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		status = copy_and_expunge(move, &copies, error_r);
@@ -269,6 +300,9 @@ static worker_status move_left(struct move *move, struct error *error_r)
 		forget_claims(move, &copies);
 	else
 		take_back(move);
+	if (status == BELFRY__CONNECTOR__STATUS__OK && sources.count > 0)
+		status = move_find_copies(move, &sources, error_r);
+	free(sources.list);
 	ranges_release(&copies);
 	return status;
 }

@@ -5,7 +5,7 @@
 
 #include "connectors/imap/worker_apply.h"
 
-/* Of a mail on its way to the trash, and of its copy until the move is known to be over. */
+/* Of a mail on its way to another mailbox, and of its copy until the move is known to be over. */
 #define MOVE_CLAIM "$BelfryMove"
 
 struct move {
@@ -15,12 +15,14 @@ struct move {
 	uint64_t modseq;         /* the highest of them; 0: none was told */
 	struct ranges settled;   /* no older move of these is under way */
 	bool claims;             /* the mailbox takes claims */
+	uint64_t next;           /* UIDNEXT of the target before the move; 0: was not asked */
 };
 
 struct mail {
 	uint64_t id, modseq;
 	bool is_claimed, is_deleted, is_matched, is_gone;
 	char *identity;          /* equal for a mail and its copies; NULL: was not asked */
+	uint64_t copy;           /* in the target; 0: none was found */
 };
 
 struct mails {
@@ -43,5 +45,7 @@ worker_status move_claim(struct apply *, const struct ranges *items, char sign, 
 /* Waits until it is known, or long enough to know that no older move of these items will come, and finishes those that
  * have made their copy. What is left is nobody's then. */
 worker_status move_settle(struct move *, const struct ranges *doubtful, struct error *error_r);
+/* These have been moved just now: which are they among what the target has from move->next on? */
+worker_status move_find_copies(struct move *, struct mails *sources, struct error *error_r);
 
 #endif

@@ -4,7 +4,7 @@
  * gone has asked; only what it does can be seen:
  *
  *	the mail is gone                 the move was finished
- *	a copy stands in the trash       the mail is removed here; the other session may do so, too
+ *	a copy stands in the target      the mail is removed here; the other session may do so, too
  *	neither, for long enough         the other session never got that far: the move is ours
  *
  * Long enough is a third of timeout_s, counted from now or, where the daemon knows, from when it lost the worker.
@@ -24,6 +24,7 @@ struct settling {
 	struct ranges made;      /* copies that belong to a source */
 	struct ranges finished;  /* the sources that have one and are still there */
 	struct ranges surplus;   /* claimed copies of the same mails: one more session got that far */
+	uint64_t since;          /* what the target has from here on may be a copy; 0: only what is claimed */
 	int64_t until_ms;
 	long pause_ms;
 };
@@ -58,10 +59,9 @@ static int64_t wait_ms(const struct move *move)
 static worker_status read_copies(struct settling *settling, struct error *error_r)
 {
 	struct apply *apply = settling->move->apply;
-	uint64_t since = apply->call->request->unsettled;
-	const char *what = since == 0 ? "UNDELETED KEYWORD " MOVE_CLAIM : arena_printf(apply->call->arena,
-		"UNDELETED OR KEYWORD " MOVE_CLAIM " UID %llu:*", (unsigned long long)since);
-	worker_status status = apply_open(apply, apply->trash, error_r);
+	const char *what = settling->since == 0 ? "UNDELETED KEYWORD " MOVE_CLAIM : arena_printf(apply->call->arena,
+		"UNDELETED OR KEYWORD " MOVE_CLAIM " UID %llu:*", (unsigned long long)settling->since);
+	worker_status status = apply_open(apply, apply->target, error_r);
 
 	free(settling->copies.list);
 	settling->copies = (struct mails){0};
@@ -79,9 +79,8 @@ static worker_status read_copies(struct settling *settling, struct error *error_
 /* "UID 7:*" finds the last mail, too, whatever it is. */
 static bool may_be_copy(const struct settling *settling, const struct mail *mail)
 {
-	uint64_t since = settling->move->apply->call->request->unsettled;
-
-	return mail->identity != NULL && !mail->is_matched && (mail->is_claimed || (since != 0 && mail->id >= since));
+	return mail->identity != NULL && !mail->is_matched
+		&& (mail->is_claimed || (settling->since != 0 && mail->id >= settling->since));
 }
 
 static struct mail *find_copy(struct settling *settling, const struct mail *source)
@@ -107,6 +106,7 @@ static bool match(struct settling *settling)
 		struct mail *source = &settling->sources.list[i], *copy = find_copy(settling, source);
 
 		all = all && (copy != NULL || source->is_gone);
+		source->copy = copy == NULL ? 0 : copy->id;
 		if (copy == NULL)
 			continue;
 		copy->is_matched = true;
@@ -170,7 +170,7 @@ static worker_status finish(struct settling *settling, struct error *error_r)
 			status = apply_expunge(apply, &settling->finished, error_r);
 	}
 	if (status != BELFRY__CONNECTOR__STATUS__OK || settling->made.count == 0
-		|| apply_open(apply, apply->trash, &ignored) != BELFRY__CONNECTOR__STATUS__OK)
+		|| apply_open(apply, apply->target, &ignored) != BELFRY__CONNECTOR__STATUS__OK)
 		return status;
 	if (settling->surplus.count > 0)
 		apply_expunge(apply, &settling->surplus, &ignored);
@@ -196,13 +196,22 @@ static worker_status take_over(struct settling *settling, const struct ranges *d
 	return status;
 }
 
+static void note_moved(const struct settling *settling)
+{
+	for (size_t i = 0; i < settling->sources.count; i++)
+		if (settling->sources.list[i].copy != 0)
+			apply_note_moved(settling->move->apply, settling->sources.list[i].id, settling->sources.list[i].copy);
+}
+
 worker_status move_settle(struct move *move, const struct ranges *doubtful, struct error *error_r)
 {
-	struct settling settling = {.move = move, .until_ms = now_ms() + wait_ms(move), .pause_ms = SETTLE_POLL_FIRST_MS};
+	struct settling settling = {.move = move, .since = move->apply->call->request->unsettled,
+		.until_ms = now_ms() + wait_ms(move), .pause_ms = SETTLE_POLL_FIRST_MS};
 	worker_status status = watch(&settling, doubtful, error_r);
 
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		status = finish(&settling, error_r);
+	note_moved(&settling);
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		status = take_over(&settling, doubtful, error_r);
 	log_info(LOG_IMAP, "user=%s collection=%s moves of an unknown outcome: doubtful=%llu copies=%llu finished=%llu surplus=%llu",
@@ -210,6 +219,23 @@ worker_status move_settle(struct move *move, const struct ranges *doubtful, stru
 		(unsigned long long)ranges_size(doubtful), (unsigned long long)ranges_size(&settling.made),
 		(unsigned long long)ranges_size(&settling.finished), (unsigned long long)ranges_size(&settling.surplus));
 	free(settling.sources.list);
+	free(settling.copies.list);
+	ranges_release(&settling.finished);
+	ranges_release(&settling.made);
+	ranges_release(&settling.surplus);
+	return status;
+}
+
+worker_status move_find_copies(struct move *move, struct mails *sources, struct error *error_r)
+{
+	struct settling settling = {.move = move, .sources = *sources, .since = move->next};
+	worker_status status = read_copies(&settling, error_r);
+
+	for (size_t i = 0; i < sources->count; i++)
+		sources->list[i].is_gone = true;
+	if (status == BELFRY__CONNECTOR__STATUS__OK)
+		match(&settling);
+	note_moved(&settling);
 	free(settling.copies.list);
 	ranges_release(&settling.finished);
 	ranges_release(&settling.made);

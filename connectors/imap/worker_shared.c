@@ -21,22 +21,41 @@ static bool read_uid(const char **at, const char *end, uint64_t *uid_r)
 	return uid > 0 && uid <= UINT32_MAX;
 }
 
+/* "2" or "10:15" at the start of rest, with what separates it from the next. */
+static bool read_range(struct imap_text *rest, uint64_t *first_r, uint64_t *last_r)
+{
+	const char *at = rest->bytes, *end = rest->bytes + rest->length;
+	uint64_t one, other;
+
+	if (!read_uid(&at, end, &one))
+		return false;
+	other = one;
+	if (at < end && *at == ':') {
+		at++;
+		if (!read_uid(&at, end, &other))
+			return false;
+	}
+	*first_r = one < other ? one : other;
+	*last_r = one < other ? other : one;
+	at = at < end && *at == ',' ? at + 1 : end;
+	*rest = (struct imap_text){at, (size_t)(end - at)};
+	return true;
+}
+
 void worker_read_set(struct imap_text set, struct ranges *ranges)
 {
-	const char *at = set.bytes, *end = set.bytes + set.length;
 	uint64_t first, last;
 
-	while (read_uid(&at, end, &first)) {
-		last = first;
-		if (at < end && *at == ':') {
-			at++;
-			if (!read_uid(&at, end, &last))
-				return;
-		}
-		ranges_add(ranges, first < last ? first : last, first < last ? last : first);
-		if (at == end || *at++ != ',')
-			return;
-	}
+	while (read_range(&set, &first, &last))
+		ranges_add(ranges, first, last);
+}
+
+bool worker_walk_set(struct worker_set_walk *walk, uint64_t *id_r)
+{
+	if ((walk->next == 0 || walk->next > walk->last) && !read_range(&walk->rest, &walk->next, &walk->last))
+		return false;
+	*id_r = walk->next++;
+	return true;
 }
 
 /* * SEARCH 2 3 6, or * ESEARCH (TAG "B4") UID ALL 2:3,6 */

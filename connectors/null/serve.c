@@ -185,29 +185,54 @@ static void fetch(const struct null_mailboxes *mailboxes, struct service_client 
 }
 
 /* A move is an item gone here and a new one there. */
-static void remove_item(struct null_mailboxes *mailboxes, struct null_collection *collection, struct null_item *item,
-	bool to_trash)
+static uint64_t move_item(struct null_collection *from, struct null_item *item, struct null_collection *to)
+{
+	uint64_t id = to->next;
+
+	null_item_put(to, null_item_copy(item));
+	null_item_remove(from, item->id);
+	return id;
+}
+
+/* One that has been moved before: 0, it was not. */
+static uint64_t moved_before(const struct null_collection *to, const char *message_id)
+{
+	for (size_t i = to->count; i-- > 0 && message_id[0] != '\0';)
+		if (strcmp(to->items[i]->message_id, message_id) == 0)
+			return to->items[i]->id;
+	return 0;
+}
+
+/* Where the operation takes its item; NULL: nowhere, or the trash is where it is. */
+static struct null_collection *target_of(const struct null_mailboxes *mailboxes, const struct null_collection *collection,
+	const Belfry__Connector__Operation *operation)
 {
 	struct null_collection *trash = null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH);
 
-	if (to_trash && trash != collection)
-		null_item_put(trash, null_item_copy(item));
-	null_item_remove(collection, item->id);
+	if (operation->move_to[0] != '\0')
+		return null_collection(mailboxes, operation->move_to);
+	return operation->remove && operation->to_trash && trash != collection ? trash : NULL;
 }
 
 static Belfry__Connector__Status operate(struct null_mailboxes *mailboxes, struct null_collection *collection,
-	const Belfry__Connector__Operation *operation)
+	const Belfry__Connector__Operation *operation, uint64_t *moved_r)
 {
 	struct null_item *item = null_item(collection, operation->id);
+	struct null_collection *target = target_of(mailboxes, collection, operation);
+	bool needs_target = operation->move_to[0] != '\0' || (operation->remove && operation->to_trash
+		&& null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH) == NULL);
 
+	if (item == NULL && operation->move_to[0] != '\0' && target != NULL)
+		*moved_r = moved_before(target, operation->message_id);
 	if (item == NULL)
-		return BELFRY__CONNECTOR__STATUS__NOT_FOUND;
-	if (operation->remove && operation->to_trash
-		&& null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH) == NULL)
+		return *moved_r != 0 ? BELFRY__CONNECTOR__STATUS__OK : BELFRY__CONNECTOR__STATUS__NOT_FOUND;
+	if (needs_target && target == NULL)
 		return BELFRY__CONNECTOR__STATUS__UNSUPPORTED; /* rather than destroyed */
 	null_item_flag(collection, item, operation->set_flags, operation->clear_flags);
-	if (operation->remove)
-		remove_item(mailboxes, collection, item, operation->to_trash);
+	if (target != NULL)
+		*moved_r = move_item(collection, item, target);
+	else if (operation->remove)
+		null_item_remove(collection, item->id);
 	return BELFRY__CONNECTOR__STATUS__OK;
 }
 
@@ -219,20 +244,22 @@ static void apply(struct null_store *store, struct null_user *user, struct servi
 	struct null_collection *collection = wanted(mailboxes, asked->collection, asked->validity, client, request);
 	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_APPLIED);
 	Belfry__Connector__Applied applied = BELFRY__CONNECTOR__APPLIED__INIT;
-	struct null_collection *trash = null_collection_of_role(mailboxes, BELFRY__CONNECTOR__ROLE__TRASH);
-	uint64_t trash_modseq = trash == NULL ? 0 : trash->modseq;
+	uint64_t *modseqs = arena_alloc(arena, mailboxes->count * sizeof *modseqs);
 
 	if (collection == NULL)
 		return;
-	applied.n_results = asked->n_operations;
+	for (size_t i = 0; i < mailboxes->count; i++)
+		modseqs[i] = mailboxes->list[i]->modseq;
+	applied.n_results = applied.n_moved = asked->n_operations;
 	applied.results = arena_alloc(arena, asked->n_operations * sizeof *applied.results);
+	applied.moved = arena_alloc(arena, asked->n_operations * sizeof *applied.moved);
 	for (size_t i = 0; i < asked->n_operations; i++)
-		applied.results[i] = operate(mailboxes, collection, asked->operations[i]);
+		applied.results[i] = operate(mailboxes, collection, asked->operations[i], &applied.moved[i]);
 	response.applied = &applied;
 	service_answer(client, &response, -1);
-	null_changed(store, user, collection);
-	if (trash != NULL && trash != collection && trash->modseq != trash_modseq)
-		null_changed(store, user, trash);
+	for (size_t i = 0; i < mailboxes->count; i++)
+		if (mailboxes->list[i] == collection || mailboxes->list[i]->modseq != modseqs[i])
+			null_changed(store, user, mailboxes->list[i]);
 }
 
 static void alter(struct null_store *store, struct null_user *user, struct service_client *client,

@@ -18,6 +18,7 @@ class MoveCase(unittest.TestCase):
     """A belfry-imap in front of a server that waits in the middle."""
 
     CAPABILITIES = CAPABILITIES
+    TARGET, GONE = "Trash", NOT_FOUND
 
     def setUp(self):
         self.folder = Folder("move")
@@ -46,13 +47,17 @@ class MoveCase(unittest.TestCase):
         front.login(ALICE, "secret")
         return front
 
+    def operation(self, item):
+        return dict(id=item, remove=1, to_trash=1)
+
     def delete(self, front, *ids):
         return front.start(True, apply=dict(collection="INBOX", operations=[
-            dict(id=n, remove=1, to_trash=1) for n in ids or (1,)]))
+            self.operation(n) for n in ids or (1,)]))
 
     def results(self, front, number):
         answer, = front.wait(number)
         self.assertEqual(answer["status"], OK, answer)
+        self.moved = answer["applied"]["moved"]
         return answer["applied"]["results"]
 
     def moved_once(self, front, *ids):
@@ -64,9 +69,9 @@ class MoveCase(unittest.TestCase):
 
     def once(self, *subjects):
         self.assertEqual(self.server.subjects("INBOX"), [])
-        self.assertEqual(self.server.subjects("Trash"),
+        self.assertEqual(self.server.subjects(self.TARGET),
                          list(subjects or ["a"]))
-        self.assertNotIn("$BelfryMove", str(self.server.flags("Trash")))
+        self.assertNotIn("$BelfryMove", str(self.server.flags(self.TARGET)))
 
     def kill_worker_in_the_move(self, front, where):
         self.server.stop_at = where
@@ -133,7 +138,7 @@ class Moves:
         # it does not wait: it is not for the same collection
         self.assertEqual(other.ask(True, list={})["status"], OK)
         self.server.go_on()
-        self.assertEqual(self.results(other, number), [NOT_FOUND])
+        self.assertEqual(self.results(other, number), [self.GONE])
         self.once()
 
     def test_two_devices_delete_at_once(self):
@@ -148,7 +153,7 @@ class Moves:
 
     def test_equal_mails_are_as_many_as_before(self):
         self.serve("same", "same")
-        self.server.add("Trash", "same")
+        self.server.add(self.TARGET, "same")
         front = self.start(timeout_s=6)
         self.server.stop_at, self.server.lose = "removal", True
         front.wait(self.delete(front, 1))
@@ -156,7 +161,7 @@ class Moves:
         self.once(*["same"] * 3)
 
     def test_an_equal_mail_in_the_trash_is_no_copy(self):
-        self.server.add("Trash", "a")
+        self.server.add(self.TARGET, "a")
         front = self.start(timeout_s=6)
         self.kill_worker_in_the_move(front, "copy")
         self.results(front, self.delete(front))
@@ -168,7 +173,7 @@ class Moves:
             self.server.refusals[pattern] = "{tag} NO [OVERQUOTA] full\n"
         self.assertEqual(self.results(front, self.delete(front)), [LIMIT])
         self.assertEqual(self.server.subjects("INBOX"), ["a"])
-        self.assertEqual(self.server.subjects("Trash"), [])
+        self.assertEqual(self.server.subjects(self.TARGET), [])
         self.assertNotIn("$BelfryMove", str(self.server.flags("INBOX")))
         self.server.refusals.clear()
         self.moved_once(front)
@@ -270,6 +275,29 @@ class MovesWithClaims(Moves, MoveCase):
         self.moved_once(front)
 
 
+class Elsewhere:
+    """Not to the trash, and the ids there are told."""
+
+    TARGET = "Work"
+    GONE = OK  # and found there
+
+    def operation(self, item):
+        mail = self.server.boxes["INBOX"].get(item)
+        if not hasattr(self, "names"):
+            self.names = {}
+        if mail:
+            self.names[item] = "<%s@x>" % mail.subject
+        return dict(id=item, move_to="Work",
+                    message_id=self.names.get(item, ""))
+
+    def once(self, *subjects):
+        super().once(*subjects)
+        for uid in self.moved:
+            self.assertIn(uid, self.server.uids("Work") + [0])
+        if not subjects:
+            self.assertIn(self.server.uids("Work")[0], self.moved)
+
+
 class NoTrash(MoveCase):
     CAPABILITIES = CAPABILITIES + " CREATE-SPECIAL-USE"
 
@@ -313,6 +341,18 @@ class MovesWithoutClaims(Moves, MoveCase):
 
 class MovesByCopying(Moves, MoveCase):
     CAPABILITIES = "IMAP4rev1 AUTH=PLAIN SASL-IR"
+
+
+class MovesElsewhere(Elsewhere, MovesWithClaims):
+    pass
+
+
+class MovesElsewhereWithoutClaims(Elsewhere, MovesWithoutClaims):
+    pass
+
+
+class MovesElsewhereByCopying(Elsewhere, MovesByCopying):
+    pass
 
 
 if __name__ == "__main__":

@@ -593,6 +593,62 @@ class Applies(WorkerCase):
         self.start(timeout_s=3)
         self.moved_once()
 
+    def moves(self, *operations, to="Work", **apply):
+        """[(result, id in the target)] of (id, Message-ID)."""
+        applied = self.one(apply=dict(
+            collection="INBOX", operations=[
+                dict(id=n, move_to=to, message_id=name)
+                for n, name in operations], **apply))["applied"]
+        words = {n: w for w, n in STATUS.items()}
+        return list(zip((words[n] for n in applied["results"]),
+                        applied["moved"]))
+
+    def test_moved_mails_have_the_ids_that_are_told(self):
+        mails = [message(subject) for subject in "abcd"]
+        ids = [mail["Message-ID"] for mail in mails]
+        self.append(*mails)
+        self.lines("CREATE Work")
+        self.append("w", mailbox="Work")
+        self.assertEqual(self.moves((3, ids[2]), (1, ids[0])),
+                         [("OK", 3), ("OK", 2)])
+        self.assertEqual(self.dovecot.subjects(self.user), ["b", "d"])
+        self.assertEqual(self.dovecot.subjects(self.user, "Work"),
+                         ["w", "a", "c"])
+        self.assertNotIn("$BelfryMove", "".join(
+            self.lines("SELECT Work", "FETCH 1:* FLAGS")))
+        # the answer was lost: they are where they were brought
+        self.assertEqual(self.moves((1, ids[0]), (3, ids[2]), (4, ids[3]),
+                                    (9, "<none@x>"), (3, "")),
+                         [("OK", 2), ("OK", 3), ("OK", 4), ("NOT_FOUND", 0),
+                          ("NOT_FOUND", 0)])
+        self.assertEqual(self.dovecot.subjects(self.user, "Work"),
+                         ["w", "a", "c", "d"])
+
+    def test_a_target_that_is_not_there_is_refused(self):
+        self.append("a")
+        for name in ("None", "bad\x01name"):
+            self.assertEqual(self.moves((1, "<x@y>"), to=name),
+                             [("UNSUPPORTED", 0)])
+        self.assertEqual(self.present(), [1])
+
+    def test_a_move_elsewhere_that_has_copied_is_finished(self):
+        self.append(mail := message("a"), "b")
+        self.lines("CREATE Work", "SELECT INBOX",
+                   "UID STORE 1 +FLAGS ($BelfryMove)", "UID COPY 1 Work")
+        self.assertEqual(self.moves((1, mail["Message-ID"])), [("OK", 1)])
+        self.assertEqual(self.dovecot.subjects(self.user), ["b"])
+        self.assertEqual(self.dovecot.subjects(self.user, "Work"), ["a"])
+
+    def test_a_copy_that_is_found_is_a_mail_like_others(self):
+        self.append(mail := message("a"))
+        self.lines("CREATE Work", "SELECT INBOX",
+                   "UID STORE 1 +FLAGS ($BelfryMove)", "UID COPY 1 Work",
+                   "UID STORE 1 +FLAGS (\\Deleted)", "EXPUNGE")
+        self.assertEqual(self.moves((1, mail["Message-ID"])), [("OK", 1)])
+        if "CONDSTORE" not in self.MASK:
+            self.assertNotIn("$BelfryMove", "".join(
+                self.lines("SELECT Work", "FETCH 1:* FLAGS")))
+
     def test_in_the_trash_and_without_to_trash_they_are_gone(self):
         self.append("a", "b")
         self.append("t", mailbox="Trash")
@@ -640,7 +696,9 @@ class Applies(WorkerCase):
 
 class AppliesOnOldServers(Applies):
     MASK = ("UIDPLUS", "MOVE", "CONDSTORE", "QRESYNC", "ENABLE", "ESEARCH")
-    test_a_move_that_has_copied_is_finished = None  # it takes no claims
+    # it takes no claims
+    test_a_move_that_has_copied_is_finished = None
+    test_a_move_elsewhere_that_has_copied_is_finished = None
 
 
 class AppliesWithoutTrash(WorkerCase):

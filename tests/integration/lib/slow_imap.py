@@ -38,8 +38,10 @@ class SlowImap(ScriptedImap):
     gives it. lost: a command that closes the connection, once."""
 
     def __init__(self, *subjects, capabilities=CAPABILITIES, trash=True):
-        self.boxes = {"INBOX": {}, "Trash": {}} if trash else {"INBOX": {}}
-        self.next = {"INBOX": 1, "Trash": 101}
+        self.boxes = {"INBOX": {}, "Work": {}}
+        if trash:
+            self.boxes["Trash"] = {}
+        self.next = {"INBOX": 1, "Trash": 101, "Work": 201}
         self.modseq, self.lock = 10, threading.RLock()
         self.selected, self.views = {}, {}
         self.stop_at, self.lose = None, False
@@ -59,6 +61,10 @@ class SlowImap(ScriptedImap):
     def subjects(self, box):
         with self.lock:
             return [m.subject for m in self.boxes[box].values()]
+
+    def uids(self, box):
+        with self.lock:
+            return list(self.boxes[box])
 
     def flags(self, box):
         with self.lock:
@@ -164,6 +170,9 @@ class SlowImap(ScriptedImap):
             return words.pop(0) in mail.flags
         if word == "UID":
             return uid in uids_of(words.pop(0))
+        if word == "HEADER":
+            assert words.pop(0) == "Message-ID"
+            return words.pop(0) == "<%s@x>" % mail.subject
         assert word in ("DELETED", "UNDELETED"), word
         return ("\\Deleted" in mail.flags) == (word == "DELETED")
 

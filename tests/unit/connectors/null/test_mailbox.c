@@ -207,6 +207,37 @@ static void an_apply_changes_flags_and_moves_to_the_trash(void **state)
 	assert_int_equal(null_flags(test->store, "alice", "Trash", 1), 1);
 }
 
+static void an_item_that_is_moved_has_its_new_id_also_when_it_is_asked_for_again(void **state)
+{
+	struct test *test = *state;
+	Belfry__Connector__Request request = BELFRY__CONNECTOR__REQUEST__INIT;
+	Belfry__Connector__Apply apply = BELFRY__CONNECTOR__APPLY__INIT;
+	Belfry__Connector__Operation move = BELFRY__CONNECTOR__OPERATION__INIT, nowhere = move;
+	Belfry__Connector__Operation *operations[] = {&nowhere, &move};
+
+	null_deliver(test->store, NULL, "INBOX", &(struct null_mail){.message_id = "<a@x>"});
+	null_deliver(test->store, NULL, "Sent", &(struct null_mail){0});
+	in(test, "alice");
+	move.id = nowhere.id = 1;
+	move.move_to = (char *)"Sent";
+	move.message_id = (char *)"<a@x>";
+	nowhere.move_to = (char *)"None";
+	apply.collection = (char *)"INBOX";
+	apply.operations = operations;
+	apply.n_operations = 2;
+	request.handle = (ProtobufCBinaryData){ASKER_HANDLE_BYTES, test->front.handle};
+	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_APPLY;
+	request.apply = &apply;
+	for (int i = 0; i < 2; i++) {
+		const Belfry__Connector__Applied *applied = asker_answer(&test->front, asker_ask(&test->front, &request), 0)->applied;
+		assert_int_equal(applied->results[0], i == 0 ? STATUS(UNSUPPORTED) : STATUS(NOT_FOUND));
+		assert_int_equal(applied->results[1], STATUS(OK));
+		assert_int_equal(applied->moved[1], 2);
+		assert_int_equal(null_count(test->store, "alice", "INBOX"), 0);
+		assert_int_equal(null_count(test->store, "alice", "Sent"), 2);
+	}
+}
+
 static void a_watch_tells_each_change_and_with_hooks_none(void **state)
 {
 	static const char *const inbox[] = {"INBOX", "none", NULL};
@@ -259,6 +290,7 @@ int main(void)
 		TEST(fetch_answers_each_item_and_one_bad_one_spoils_none),
 		TEST(a_body_is_cut_between_characters),
 		TEST(an_apply_changes_flags_and_moves_to_the_trash),
+		TEST(an_item_that_is_moved_has_its_new_id_also_when_it_is_asked_for_again),
 		TEST(a_watch_tells_each_change_and_with_hooks_none),
 		TEST(check_says_where_it_stands),
 	};
