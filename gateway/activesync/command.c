@@ -13,7 +13,7 @@ static void unsupported(struct request *request)
 		request_answer_http(request, 501, "this command is not served here");
 }
 
-#define SERVED_NAMES "Sync,SendMail,SmartForward,SmartReply,FolderSync,FolderCreate,FolderDelete,FolderUpdate," \
+#define SERVED_NAMES "Sync,SendMail,SmartForward,SmartReply,FolderSync,FolderCreate,FolderDelete,FolderUpdate,MoveItems," \
 	"GetItemEstimate,Ping,Provision,Search,Settings"
 
 #define UNSUPPORTED(name, page, tag) \
@@ -35,6 +35,8 @@ static const struct command commands[] = {
 		.prepare = folder_sync_prepare, .run = folder_sync_run, .retry_status = 6},
 	{"GetItemEstimate", AS_GETITEMESTIMATE_GETITEMESTIMATE, AS_GETITEMESTIMATE_STATUS, .needs_policy = true,
 		.prepare = estimate_prepare, .run = estimate_run, .retry_status = COMMON_SERVER_ERROR_RETRY},
+	{"MoveItems", AS_MOVE_MOVEITEMS, AS_MOVE_STATUS, .needs_policy = true, .prepare = move_items_prepare,
+		.run = move_items_run, .retry_status = COMMON_SERVER_ERROR_RETRY},
 	{"Ping", AS_PING_PING, AS_PING_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = ping_prepare,
 		.run = ping_run, .retry_status = 8},
 	{"Provision", AS_PROVISION_PROVISION, AS_PROVISION_STATUS, .prepare = provision_prepare, .run = provision_run,
@@ -51,7 +53,6 @@ static const struct command commands[] = {
 		.run = sync_run, .retry_status = 16},
 	UNSUPPORTED("Find", FIND, FIND),
 	UNSUPPORTED("ItemOperations", ITEMOPERATIONS, ITEMOPERATIONS),
-	UNSUPPORTED("MoveItems", MOVE, MOVEITEMS),
 	UNSUPPORTED("ResolveRecipients", RESOLVERECIPIENTS, RESOLVERECIPIENTS),
 	UNSUPPORTED("ValidateCert", VALIDATECERT, VALIDATECERT),
 	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, AS_MEETINGRESPONSE_STATUS, AS_MEETINGRESPONSE_RESULT,

@@ -19,6 +19,8 @@ void folder_delete_run(struct request *);
 void folder_update_run(struct request *);
 int folder_sync_prepare(struct request *, Belfry__Role__Begin *);
 void folder_sync_run(struct request *);
+int move_items_prepare(struct request *, Belfry__Role__Begin *);
+void move_items_run(struct request *);
 int ping_prepare(struct request *, Belfry__Role__Begin *);
 void ping_run(struct request *);
 int provision_prepare(struct request *, Belfry__Role__Begin *);

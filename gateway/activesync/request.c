@@ -57,7 +57,9 @@ static bool may_fetch(const struct request *request, const Belfry__Connector__Fe
 static bool may_apply(const struct request *request, const Belfry__Connector__Apply *apply)
 {
 	for (size_t i = 0; i < apply->n_operations; i++)
-		if (!may_act(request, ACTION_CHANGE, request->user, apply->collection, apply->operations[i]->id))
+		if (!may_act(request, ACTION_CHANGE, request->user, apply->collection, apply->operations[i]->id) ||
+		    (apply->operations[i]->move_to[0] != '\0' &&
+		     !may_act(request, ACTION_CHANGE, request->user, apply->operations[i]->move_to, 0)))
 			return false;
 	return true;
 }
@@ -230,15 +232,42 @@ void request_read(struct request *request, char **keys, size_t count, void (*don
 	request->hub_call = hub_begin(request->engine->host.hub, &question, read_came, request);
 }
 
+static Belfry__Role__Record *record_to_write(struct request *request, const char *key)
+{
+	for (size_t i = 0; i < request->record_count; i++)
+		if (strcmp(request->records[i]->key, key) == 0)
+			return request->records[i];
+	Belfry__Role__Record *record = arena_alloc(request->arena, sizeof *record);
+	Belfry__Role__Record **all = arena_alloc(request->arena, (request->record_count + 1) * sizeof *all);
+	belfry__role__record__init(record);
+	record->key = arena_strdup(request->arena, key);
+	memcpy(all, request->records, request->record_count * sizeof *all);
+	all[request->record_count++] = record;
+	request->records = all;
+	return record;
+}
+
+/* What is written is what was read from now on. */
+static void note_written(struct request *request, const Belfry__Role__Committed *committed)
+{
+	for (size_t i = 0; i < request->write_count && i < committed->n_revisions; i++) {
+		Belfry__Role__Record *record = record_to_write(request, request->writes[i]->key);
+		record->revision = committed->revisions[i];
+		record->value = request->writes[i]->value;
+	}
+	request->device_changed = false;
+}
+
 static void commit_came(const Belfry__Role__Committed *committed, void *data)
 {
 	struct request *request = data;
-	bool kept = request->keeps_locks;
+	bool is_first = request->writes != NULL;
 
 	request->hub_call = NULL;
-	request->keeps_locks = false;
-	if (committed != NULL && !kept)
+	if (committed != NULL && !is_first)
 		request->transaction = 0; /* the hub has let the locks go, whatever became of the writes */
+	if (is_first && committed != NULL && committed->status == BELFRY__ROLE__STATUS__OK)
+		note_written(request, committed);
 	if (committed != NULL && committed->status == BELFRY__ROLE__STATUS__LIMIT) {
 		answer_too_many_devices(request); /* the count was below the limit when this device began */
 		return;
@@ -253,7 +282,8 @@ static void commit_came(const Belfry__Role__Committed *committed, void *data)
 	request->committed(committed, request);
 }
 
-void request_commit(struct request *request, Belfry__Role__Write **writes, size_t count, hub_committed *committed)
+static void commit(struct request *request, Belfry__Role__Write **writes, size_t count, bool is_first,
+	hub_committed *committed)
 {
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Commit commit = BELFRY__ROLE__COMMIT__INIT;
@@ -269,16 +299,21 @@ void request_commit(struct request *request, Belfry__Role__Write **writes, size_
 	commit.principal = &principal;
 	commit.writes = all;
 	commit.n_writes = count;
-	commit.keep = request->keeps_locks;
+	commit.keep = is_first;
 	request->committed = committed;
+	request->writes = is_first ? all : NULL;
+	request->write_count = count;
 	request->hub_call = hub_commit(request->engine->host.hub, &commit, commit_came, request);
 }
 
-void request_commit_keeping(struct request *request, Belfry__Role__Write **writes, size_t count,
-	hub_committed *committed)
+void request_commit(struct request *request, Belfry__Role__Write **writes, size_t count, hub_committed *committed)
 {
-	request->keeps_locks = true;
-	request_commit(request, writes, count, committed);
+	commit(request, writes, count, false, committed);
+}
+
+void request_commit_first(struct request *request, Belfry__Role__Write **writes, size_t count, hub_committed *committed)
+{
+	commit(request, writes, count, true, committed);
 }
 
 /* --- before the command ---------------------------------------------------------------------------------------- */

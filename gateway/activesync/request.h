@@ -81,7 +81,6 @@ struct request {
 	Belfry__Role__DeviceRecord *device_record; /* never NULL in run */
 	uint64_t device_revision;      /* 0: a new device */
 	bool device_changed;           /* is written with the next commit */
-	bool keeps_locks;              /* during a commit: more is to come */
 	struct wbxml_writer writer;
 	struct buffer body;            /* of the answer, written by `writer` */
 	void *work;                    /* the command's own … */
@@ -94,6 +93,8 @@ struct request {
 	connector_answered *answered;
 	bool asks_watch;               /* LOGIN_NEEDED is for `answered` */
 	hub_committed *committed;
+	Belfry__Role__Write **writes;  /* of a commit that others follow; NULL: it is the last */
+	size_t write_count;
 	void (*read)(struct request *);
 	const char *password;          /* of the header, until the login is done */
 };
@@ -135,8 +136,9 @@ Belfry__Role__Write *request_remove(struct request *, const char *key);
  * as "retry". data in the callback is the request. */
 void request_commit(struct request *, Belfry__Role__Write **, size_t count, hub_committed *);
 
-/* The same, and the locks stay for another commit. */
-void request_commit_keeping(struct request *, Belfry__Role__Write **, size_t count, hub_committed *);
+/* The same, before the command goes on: the locks stay, and the records are as they were written. Another commit, or an
+ * answer, follows. */
+void request_commit_first(struct request *, Belfry__Role__Write **, size_t count, hub_committed *);
 
 /* Begins the answer's document: the root is open. */
 void request_begin_answer(struct request *);

@@ -23,7 +23,6 @@ struct send_work {
 	Belfry__Activesync__SentMail *mail;  /* of this request */
 	const char *collection;              /* the connector's name of the original's; "": none */
 	uint64_t validity;
-	uint64_t revision;                   /* of the record "sent" after the first commit */
 	bool again;
 	const char *result;                  /* for the log, when it was sent */
 	int status;                          /* that the mail is refused with; 0: it was sent */
@@ -96,7 +95,6 @@ static void settle(struct request *request)
 	else
 		sent_remove(work->mails, work->mail);
 	write = request_write(request, "sent", &work->mails->base);
-	write->revision = work->revision;
 	request_commit(request, &write, 1, settled);
 }
 
@@ -158,7 +156,7 @@ static void send_it(const Belfry__Role__Committed *committed, void *data)
 	Belfry__Connector__Send send = BELFRY__CONNECTOR__SEND__INIT;
 	int fd = work->asked.fd;
 
-	work->revision = committed->n_revisions > 0 ? committed->revisions[0] : 0;
+	(void)committed;
 	work->asked.fd = -1; /* the link takes it */
 	send.in_descriptor = fd >= 0;
 	if (fd < 0)
@@ -184,7 +182,7 @@ static void write_down(struct request *request)
 	if (work->mail == NULL)
 		work->mail = sent_add(work->mails, request, &work->asked, now_s(request));
 	write = request_write(request, "sent", &work->mails->base);
-	request_commit_keeping(request, &write, 1, send_it);
+	request_commit_first(request, &write, 1, send_it);
 }
 
 /* Where the original is. False: the device knows no such item. */

@@ -103,6 +103,8 @@ struct sync_work {
 
 /* A CollectionId as a number; 0: none of ours. */
 uint32_t sync_collection_id(const char *text);
+/* "COLLECTION:ITEM" of this collection, both as sent; 0: another thing. */
+uint64_t sync_item_id(const char *collection_id, const char *server_id);
 /* From when on (wall clock) an item is within this FilterType; 0: always. */
 uint64_t sync_filter_since_s(const struct request *, uint32_t filter);
 /* What a connector says is there; what makes no sense of it is left out. */

@@ -21,6 +21,18 @@ uint32_t sync_collection_id(const char *text)
 	return id != 0 && strcmp(text, again) == 0 ? id : 0;
 }
 
+uint64_t sync_item_id(const char *collection_id, const char *server_id)
+{
+	size_t length = strlen(collection_id);
+	char *end;
+
+	if (strncmp(server_id, collection_id, length) != 0 || server_id[length] != ':' ||
+	    server_id[length + 1] < '1' || server_id[length + 1] > '9')
+		return 0;
+	uint64_t item = strtoull(server_id + length + 1, &end, 10);
+	return *end == '\0' && item <= INT64_MAX ? item : 0;
+}
+
 int sync_request_read(struct request *request, struct sync_job *job, const struct wbxml_node *node)
 {
 	const char *key = wbxml_node_text(node, AS_AIRSYNC_SYNCKEY);
@@ -171,19 +183,6 @@ static uint64_t digest_node(uint64_t digest, const struct wbxml_node *node)
 	return digest_bytes(digest, "", 1);
 }
 
-/* "COLLECTION:ITEM" of this collection; 0: another thing. */
-static uint64_t item_of(const struct sync_job *job, const char *server_id)
-{
-	size_t length = strlen(job->collection_id);
-	char *end;
-
-	if (server_id == NULL || strncmp(server_id, job->collection_id, length) != 0 || server_id[length] != ':' ||
-	    server_id[length + 1] < '1' || server_id[length + 1] > '9')
-		return 0;
-	uint64_t item = strtoull(server_id + length + 1, &end, 10);
-	return *end == '\0' && item <= INT64_MAX ? item : 0;
-}
-
 static void read_change(struct sync_command *command, const struct wbxml_node *node)
 {
 	const struct wbxml_node *data = wbxml_node_child(node, AS_AIRSYNC_APPLICATIONDATA);
@@ -212,7 +211,7 @@ static void read_command(struct sync_job *job, struct sync_command *command, con
 {
 	command->server_id = wbxml_node_text(node, AS_AIRSYNC_SERVERID);
 	command->client_id = wbxml_node_text(node, AS_AIRSYNC_CLIENTID);
-	command->item = item_of(job, command->server_id);
+	command->item = command->server_id == NULL ? 0 : sync_item_id(job->collection_id, command->server_id);
 	command->digest = digest_node(0xcbf29ce484222325, node);
 	if (command->kind == SYNC_COMMAND_ADD) {
 		command->status = SYNC_STATUS_CONVERSION; /* a mail is not made this way before 16.0 */

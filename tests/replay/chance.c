@@ -133,6 +133,20 @@ static void sync(struct chance *chance)
 		buffer_printf(chance->out, "device %c > again front=%u\n", name, 1 + upto(chance, FRONTS));
 }
 
+static void move(struct chance *chance)
+{
+	char name = device(chance);
+
+	buffer_printf(chance->out, "device %c ends\ndevice %c > POST Cmd=MoveItems front=%u maybe folder=%s to=%s item=?%u",
+		name, name, 1 + upto(chance, FRONTS), ONE_OF(chance, "INBOX", "INBOX", "Sent", "#99"),
+		ONE_OF(chance, "Sent", "Trash", "INBOX", "#98"), upto(chance, 20));
+	for (unsigned count = upto(chance, 4); count > 0; count--)
+		buffer_printf(chance->out, ",?%u", upto(chance, 20));
+	buffer_printf(chance->out, "\n");
+	if (one_in(chance, 4))
+		buffer_printf(chance->out, "device %c > again front=%u\n", name, 1 + upto(chance, FRONTS));
+}
+
 static void folder_sync(struct chance *chance)
 {
 	char name = device(chance);
@@ -202,7 +216,7 @@ static void look(struct chance *chance)
 void chance_write(unsigned number, struct buffer *transcript)
 {
 	static const struct { unsigned until; void (*happen)(struct chance *); } what[] = {{22, deliver}, {36, touch},
-		{38, rebuild}, {64, sync}, {70, folder_sync}, {84, ping}, {86, hub}, {88, front}, {91, connector},
+		{38, rebuild}, {60, sync}, {64, move}, {70, folder_sync}, {84, ping}, {86, hub}, {88, front}, {91, connector},
 		{97, time_passes}, {100, look}};
 	struct chance chance = {.out = transcript, .state = number * 2654435761u | 1};
 

@@ -330,6 +330,22 @@ static const struct device_item *pick(const struct device_folder *folder, const 
 	return item;
 }
 
+/* The id of an item by its subject; "": there is none that could be picked; NULL: there has to be one. */
+static const char *item_id(const struct composer *composer, const struct device_folder *folder, const char *subject)
+{
+	const struct device_item *item = folder == NULL ? NULL : *subject == '?' ? pick(folder, subject + 1)
+		: device_item_find(folder, subject);
+
+	if (item != NULL)
+		return item->server_id;
+	if (*subject == '?')
+		return "";
+	if (*subject == '#')
+		return subject + 1;
+	error_set(composer->error, "device %s has no item \"%s\"", composer->device->name, subject);
+	return NULL;
+}
+
 /* The ids of the items in a list of subjects. */
 static int compose_changes(struct composer *composer, const struct device_folder *folder, enum change change,
 	const char *subjects)
@@ -337,13 +353,11 @@ static int compose_changes(struct composer *composer, const struct device_folder
 	const char *subject;
 
 	while ((subject = word_list_next(&subjects, composer->arena)) != NULL) {
-		const struct device_item *item = folder == NULL ? NULL : *subject == '?' ? pick(folder, subject + 1)
-			: device_item_find(folder, subject);
-		if (item == NULL && *subject == '?')
-			continue;
-		if (item == NULL && *subject != '#')
-			return error_set(composer->error, "device %s has no item \"%s\"", composer->device->name, subject);
-		compose_change(&composer->writer, change, item == NULL ? subject + 1 : item->server_id);
+		const char *id = item_id(composer, folder, subject);
+		if (id == NULL)
+			return -1;
+		if (*id != '\0')
+			compose_change(&composer->writer, change, id);
 	}
 	return 0;
 }
@@ -369,6 +383,37 @@ static int compose_commands(struct composer *composer, const struct device_folde
 		wbxml_writer_end(&composer->writer);
 	return 0;
 }
+
+/* --- MoveItems ------------------------------------------------------------------------------------------------- */
+
+static int compose_moves(struct composer *composer)
+{
+	const char *from = value_of(composer, "folder"), *to = value_of(composer, "to"), *list = value_of(composer, "item");
+	const char *from_id = compose_folder_id(composer->device, from, composer->error), *subject;
+	const char *to_id = to == NULL ? "" : compose_folder_id(composer->device, to, composer->error);
+	const struct device_folder *folder = device_folder_find(composer->device, from);
+	struct wbxml_writer *writer = &composer->writer;
+
+	if (from_id == NULL || to_id == NULL)
+		return -1;
+	wbxml_writer_start(writer, AS_MOVE_MOVEITEMS);
+	while ((subject = word_list_next(&list, composer->arena)) != NULL) {
+		const char *id = item_id(composer, folder, subject);
+		if (id == NULL)
+			return -1;
+		if (*id == '\0')
+			continue;
+		wbxml_writer_start(writer, AS_MOVE_MOVE);
+		wbxml_writer_text_element(writer, AS_MOVE_SRCMSGID, id);
+		wbxml_writer_text_element(writer, AS_MOVE_SRCFLDID, from_id);
+		wbxml_writer_text_element(writer, AS_MOVE_DSTFLDID, to_id);
+		wbxml_writer_end(writer);
+	}
+	wbxml_writer_end(writer);
+	return 0;
+}
+
+/* --- Sync, the rest of it -------------------------------------------------------------------------------------- */
 
 /* The words from folder=… to the next folder=…. */
 static int compose_collection(struct composer *composer, const char *name)
@@ -509,6 +554,7 @@ int compose_body(struct device *device, const char *command, const struct step *
 		{"FolderSync", compose_folder_sync, {""}},
 		{"FolderUpdate", compose_folder_update, {""}},
 		{"GetItemEstimate", compose_estimate, {"folder"}},
+		{"MoveItems", compose_moves, {"folder"}},
 		{"Ping", compose_ping, {"heartbeat", "folders"}},
 		{"Provision", compose_provision, {""}},
 		{"SendMail", compose_send_mail, {""}},

@@ -485,6 +485,25 @@ static void apply_provision(struct device *device, const struct wbxml_node *answ
 	device->policy_key = key;
 }
 
+static void note_incomplete(struct device *device, const char *id)
+{
+	struct device_folder *folder = device_folder_by_id(device, id);
+
+	if (folder != NULL)
+		folder->is_complete = false;
+}
+
+/* What was moved is told by the next Syncs, and does not ring for them. */
+static void apply_moves(struct device *device, const struct wbxml_node *request)
+{
+	const struct wbxml_node *node = wbxml_node_child(request, AS_MOVE_MOVE);
+
+	for (; node != NULL; node = wbxml_node_next(node)) {
+		note_incomplete(device, node_text(node, AS_MOVE_SRCFLDID));
+		note_incomplete(device, node_text(node, AS_MOVE_DSTFLDID));
+	}
+}
+
 int device_apply(struct device *device, const char *command, const struct wbxml_node *request,
 	const struct wbxml_node *answer, struct error *error_r)
 {
@@ -498,6 +517,8 @@ int device_apply(struct device *device, const char *command, const struct wbxml_
 		return apply_sync(device, request, answer, error_r);
 	if (strcmp(command, "Provision") == 0)
 		apply_provision(device, answer);
+	if (strcmp(command, "MoveItems") == 0)
+		apply_moves(device, request);
 	return 0;
 }
 

@@ -57,8 +57,9 @@ static int device_sends(struct play *play, struct device *device, size_t index, 
 static bool changes_a_state(const struct phone_request *request)
 {
 	return request->status == 200 &&
-		(strcmp(request->command, "Sync") == 0 || strncmp(request->command, "Folder", 6) == 0 ||
-			strcmp(request->command, "SendMail") == 0 || strncmp(request->command, "Smart", 5) == 0);
+		(strcmp(request->command, "Sync") == 0 || strcmp(request->command, "MoveItems") == 0 ||
+			strncmp(request->command, "Folder", 6) == 0 || strcmp(request->command, "SendMail") == 0 ||
+			strncmp(request->command, "Smart", 5) == 0);
 }
 
 /* Whether the request starts a life of its own: key 0. */

@@ -27,6 +27,15 @@ static unsigned count_retries(const struct wbxml_node *root, unsigned *others_r)
 	return retries;
 }
 
+/* Any item that is locked: the others are answered as before. */
+static bool has_locked(const struct wbxml_node *root)
+{
+	for (const struct wbxml_node *node = wbxml_node_child(root, AS_MOVE_RESPONSE); node != NULL; node = wbxml_node_next(node))
+		if (says(node, AS_MOVE_STATUS, "7"))
+			return true;
+	return says(root, AS_MOVE_STATUS, "111");
+}
+
 bool phone_is_retry(struct phone_request *request, struct arena *arena)
 {
 	const struct wbxml_node *root;
@@ -42,6 +51,7 @@ bool phone_is_retry(struct phone_request *request, struct arena *arena)
 	return says(root, AS_AIRSYNC_STATUS, "16") || says(root, AS_PING_STATUS, "8") ||
 		says(root, AS_FOLDERHIERARCHY_STATUS, "6") || says(root, AS_PROVISION_STATUS, "3") || says(root, AS_SETTINGS_STATUS, "4") ||
 		says(root, AS_COMPOSEMAIL_STATUS, "111") ||
+		has_locked(root) ||
 		(count_retries(root, &others) != 0 && others == 0);
 }
 
