@@ -51,6 +51,8 @@
  * goes to the device as it is, so it MUST be UTF-8 without characters that XML 1.0 forbids, whatever the mail has. In
  * MIME parts of the mail that are no such text SHOULD be encoded (base64, quoted-printable), so that nothing is lost;
  * what is signed or encrypted is not.
+ * FetchPart hands out the octets as a descriptor, however many there are: nobody holds an attachment in memory. They are
+ * what the sender encoded, unchanged.
  * Apply gives one status an operation; an item that is gone already is NOT_FOUND. What may work later, or may have been
  * done without anybody knowing, makes the whole request UNAVAILABLE: it is asked again, and MUST then do nothing twice,
  * also while the first is still at work. Any other status is the backend's no, and the device is told how things are.

@@ -296,7 +296,7 @@ static void send_request(struct slot *slot, struct request *request)
 	message.password.len = strlen(secret_text(account->password));
 	message.timeout_s = (uint32_t)((left_ms(request) + 999) / 1000);
 	message.request = belfry__connector__request__unpack(arena_protobuf(arena), request->length, request->packed);
-	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_FETCH) {
+	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_FETCH || request->kind == BELFRY__CONNECTOR__REQUEST__BODY_FETCH_PART) {
 		message.quarantined = items;
 		message.n_quarantined = quarantine_items(pool->quarantine, account->user, request->collection, request->validity, items,
 			QUARANTINE_MAX);
@@ -546,6 +546,9 @@ static void note_collection(struct request *request, const Belfry__Connector__Re
 	if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_FETCH) {
 		collection = asked->fetch->collection;
 		request->validity = asked->fetch->validity;
+	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_FETCH_PART) {
+		collection = asked->fetch_part->collection;
+		request->validity = asked->fetch_part->validity;
 	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SURVEY) {
 		collection = asked->survey->collection;
 	} else if (asked->body_case == BELFRY__CONNECTOR__REQUEST__BODY_APPLY) {

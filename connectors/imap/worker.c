@@ -84,6 +84,7 @@ static void do_request(struct worker_call *call)
 	case BELFRY__CONNECTOR__REQUEST__BODY_LIST: worker_list(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY: worker_survey(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: worker_fetch(call); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH_PART: worker_fetch_part(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: worker_apply(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: worker_alter(call); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: worker_search(call); break;

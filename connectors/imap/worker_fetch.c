@@ -389,14 +389,6 @@ static int fetch_batch(struct fetch *fetch, bool is_queued, struct error *error_
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
 
-static bool is_quarantined(const struct worker_call *call, uint64_t id)
-{
-	for (size_t i = 0; i < call->request->n_quarantined; i++)
-		if (call->request->quarantined[i] == id)
-			return true;
-	return false;
-}
-
 static void prepare_items(struct fetch *fetch)
 {
 	fetch->items = mem_alloc_array(fetch->count, sizeof *fetch->items);
@@ -405,7 +397,7 @@ static void prepare_items(struct fetch *fetch)
 
 		item->id = fetch->request->ids[i];
 		item->fd = -1;
-		if (is_quarantined(fetch->call, item->id))
+		if (worker_is_quarantined(fetch->call, item->id))
 			item_fail(item, BELFRY__CONNECTOR__STATUS__BAD_ITEM);
 		else if (item->id == 0 || item->id > UINT32_MAX)
 			item_fail(item, BELFRY__CONNECTOR__STATUS__NOT_FOUND);

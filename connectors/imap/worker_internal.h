@@ -32,6 +32,7 @@ struct worker_call {
 void worker_list(struct worker_call *);
 void worker_survey(struct worker_call *);
 void worker_fetch(struct worker_call *);
+void worker_fetch_part(struct worker_call *);
 void worker_apply(struct worker_call *);
 void worker_alter(struct worker_call *);
 void worker_search(struct worker_call *);
@@ -41,6 +42,9 @@ void worker_send(struct worker_call *);
 struct session *worker_reopen(struct worker_call *, struct error *error_r);
 /* The session broke: is it worth to do a request that has only read once more? Then there is a new one. */
 bool worker_try_again(struct worker_call *);
+
+/* Has a worker died of it? Then it is not to be touched. */
+bool worker_is_quarantined(const struct worker_call *, uint64_t id);
 
 /* A response with the front's id, in the arena. */
 worker_response *worker_response_create(struct worker_call *);

@@ -4,6 +4,14 @@
 
 #include "connectors/imap/worker_internal.h"
 
+bool worker_is_quarantined(const struct worker_call *call, uint64_t id)
+{
+	for (size_t i = 0; i < call->request->n_quarantined; i++)
+		if (call->request->quarantined[i] == id)
+			return true;
+	return false;
+}
+
 void worker_append_range(struct buffer *set, uint64_t first, uint64_t last)
 {
 	if (set->length > 0)

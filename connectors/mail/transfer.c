@@ -24,11 +24,11 @@ enum transfer transfer_from_name(struct slice name)
 }
 
 /* '=' ends a run of digits; what follows starts anew, as in bodies that were encoded in pieces. */
-static void append_base64(struct buffer *out, struct slice encoded)
+static void append_base64(struct buffer *out, struct slice encoded, uint32_t *bits_before, unsigned *count_before)
 {
-	char *start = buffer_reserve(out, encoded.length / 4 * 3 + 3), *to = start;
-	uint32_t bits = 0;
-	unsigned count = 0;
+	char *start = buffer_reserve(out, encoded.length / 4 * 3 + 6), *to = start;
+	uint32_t bits = *bits_before;
+	unsigned count = *count_before;
 
 	for (size_t i = 0; i < encoded.length; i++) {
 		unsigned digit = base64_digit[(unsigned char)encoded.at[i]];
@@ -46,6 +46,8 @@ static void append_base64(struct buffer *out, struct slice encoded)
 		}
 	}
 	buffer_grow(out, (size_t)(to - start));
+	*bits_before = bits;
+	*count_before = count;
 }
 
 static int hex_digit(char byte)
@@ -119,13 +121,53 @@ void transfer_append_q(struct buffer *out, struct slice encoded)
 
 void transfer_append(struct buffer *out, enum transfer transfer, struct slice encoded)
 {
+	uint32_t bits = 0;
+	unsigned count = 0;
+
 	if (encoded.length == 0)
 		return;
 	switch (transfer) {
-	case TRANSFER_BASE64: append_base64(out, encoded); break;
+	case TRANSFER_BASE64: append_base64(out, encoded, &bits, &count); break;
 	case TRANSFER_QUOTED_PRINTABLE: append_quoted_printable(out, encoded); break;
 	case TRANSFER_IDENTITY: buffer_append(out, encoded.at, encoded.length); break;
 	}
+}
+
+/* How much of it is surely whole: up to the last "=" of its last line, behind which an escape or a line break may go on. */
+static size_t whole_quoted_printable(const struct buffer *text)
+{
+	enum { LINE_MAX = 4096 }; /* the encoding has 76, SMTP 998: what is longer is no quoted-printable */
+	size_t end = text->length;
+
+	for (size_t at = end; at > 0 && text->data[at - 1] != '\n' && text->length - at < LINE_MAX; at--)
+		if (text->data[at - 1] == '=')
+			end = at - 1;
+	return end;
+}
+
+void transfer_append_piece(struct transfer_pieces *pieces, struct buffer *out, struct slice encoded)
+{
+	size_t whole;
+
+	switch (pieces->transfer) {
+	case TRANSFER_BASE64:
+		if (encoded.length > 0)
+			append_base64(out, encoded, &pieces->bits, &pieces->count);
+		break;
+	case TRANSFER_QUOTED_PRINTABLE:
+		buffer_append(&pieces->held, encoded.at, encoded.length);
+		whole = whole_quoted_printable(&pieces->held);
+		append_quoted_printable(out, slice_of(pieces->held.data, whole));
+		buffer_consume(&pieces->held, whole);
+		break;
+	case TRANSFER_IDENTITY: buffer_append(out, encoded.at, encoded.length); break;
+	}
+}
+
+void transfer_end_pieces(struct transfer_pieces *pieces, struct buffer *out)
+{
+	append_quoted_printable(out, slice_of(pieces->held.data, pieces->held.length));
+	buffer_release(&pieces->held);
 }
 
 uint64_t transfer_decoded_size(enum transfer transfer, uint64_t encoded_bytes)

@@ -184,6 +184,21 @@ static void fetch(const struct null_mailboxes *mailboxes, struct service_client 
 	}
 }
 
+static void fetch_part(const struct null_mailboxes *mailboxes, struct service_client *client, const request_t *request)
+{
+	const Belfry__Connector__FetchPart *asked = request->fetch_part;
+	struct null_collection *collection = wanted(mailboxes, asked->collection, asked->validity, client, request);
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_PART);
+	Belfry__Connector__Part part = BELFRY__CONNECTOR__PART__INIT;
+	int fd = -1;
+
+	if (collection == NULL)
+		return;
+	response.status = null_item_part(null_item(collection, asked->id), asked, &part, &fd);
+	response.part = &part;
+	service_answer(client, &response, fd);
+}
+
 /* A move is an item gone here and a new one there. */
 static uint64_t move_item(struct null_collection *from, struct null_item *item, struct null_collection *to)
 {
@@ -447,6 +462,7 @@ static void asked_with_handle(struct null_store *store, struct service_client *c
 	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY: survey(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: fetch(mailboxes, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: search(mailboxes, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH_PART: fetch_part(mailboxes, client, request); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(store, user, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: send_mail(store, user, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: alter(store, user, client, request, arena); break;

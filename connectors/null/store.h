@@ -97,6 +97,10 @@ void null_hierarchy_changed(struct null_store *, struct null_user *);
 Belfry__Connector__Item *null_item_fetched(const struct null_item *, const Belfry__Connector__Fetch *, struct arena *,
 	int *fd_r);
 
+/* The item's attachment, or what is wanted of it; item NULL: is not there. */
+Belfry__Connector__Status null_item_part(const struct null_item *, const Belfry__Connector__FetchPart *,
+	Belfry__Connector__Part *, int *fd_r);
+
 extern const struct service_events null_service_events;
 
 /* --- alter.c --------------------------------------------------------------------------------------------------- */

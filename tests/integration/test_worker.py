@@ -694,6 +694,89 @@ class Applies(WorkerCase):
                          (FLAG["SEEN"], FLAG["FLAGGED"]))
 
 
+class Parts(WorkerCase):
+    DATA = random.Random(1).randbytes(1_000_001)
+
+    def part(self, number, item=1, status="OK", **fetch_part):
+        return self.one(status, fetch_part=dict(
+            collection="INBOX", id=item, part=number,
+            **fetch_part)).get("part")
+
+    def letter(self, data, filler=""):
+        return message("m", body="Hello.\n" + filler, attachments=[
+            ("d.bin", "application/x-data", data),
+            ("e.bin", "application/x-empty", b"")])
+
+    def test_an_attachment_is_decoded_whatever_the_size(self):
+        for data in (b"x", self.DATA[:300], self.DATA[:150_000], self.DATA,
+                     self.DATA * 25):
+            self.append(self.letter(data))
+            item = self.present()[-1]
+            with self.subTest(len(data)):
+                part = self.part("2", item)
+                self.assertTrue(part["data"] == data)
+                self.assertEqual((part["size"], part["count"]),
+                                 (len(data), len(data)))
+                self.assertEqual(part["content_type"], "application/x-data")
+                coded = self.part("2", item, base64=1)
+                self.assertTrue(
+                    coded["data"] == base64.b64encode(data))
+        empty = self.part("3")
+        self.assertEqual((empty["size"], empty.get("data")), (0, None))
+
+    def test_a_range_is_cut_out(self):
+        self.append(self.letter(self.DATA), self.letter(self.DATA[:1000]))
+        for item, length in ((1, len(self.DATA)), (2, 1000)):
+            data = self.DATA[:length]
+            for first, last in ((0, 0), (0, 1), (1, 3), (7, 998),
+                                (length - 1, length), (5, 1 << 40)):
+                part = self.part("2", item, has_range=1, first=first,
+                                 last=last, base64=1)
+                wanted = data[first:last + 1]
+                self.assertEqual(part["data"], base64.b64encode(wanted))
+                self.assertEqual(
+                    (part["size"], part["first"], part["count"]),
+                    (length, first, len(wanted)))
+            for first, last in ((length, length + 1), (3, 2)):
+                self.part("2", item, "LIMIT", has_range=1, first=first,
+                          last=last)
+
+    def test_quoted_printable_comes_apart_nowhere(self):
+        text = "".join("gr\u00fc\u00dfe=%d " % n + "x" * (n % 120) + "\r\n"
+                       for n in range(30000))
+        mail = message("q")
+        mail.add_attachment(text.encode(), maintype="application",
+                            subtype="x-q", cte="quoted-printable")
+        self.append(mail)
+        self.assertTrue(self.part("2")["data"] == text.encode())
+
+    def test_what_is_not_there_is_not_found(self):
+        self.append(self.letter(b"x"))
+        for number in ("4", "2.1", "0", "", "2]<0.1> BODY[1", "2.MIME",
+                       "1" * 500):
+            self.part(number, status="NOT_FOUND")
+        self.part("2", 7, "NOT_FOUND")
+        self.part("2", status="STALE", validity=5)
+        self.one("NOT_FOUND", fetch_part=dict(collection="None", id=1,
+                                              part="2"))
+        self.one("BAD_ITEM", fetch_part=dict(collection="INBOX", id=1,
+                                             part="2"), quarantined=[1])
+
+    def test_a_mail_within_the_mail_is_a_part(self):
+        mail = message("outer")
+        inner = message("inner", attachments=[("i", "a/b", b"inner data")])
+        mail.add_attachment(inner)
+        self.append(mail)
+        found = email.message_from_bytes(self.part("2")["data"])
+        self.assertEqual(found["Subject"], "inner")
+
+    def test_what_is_listed_can_be_fetched(self):
+        self.append(self.letter(self.DATA), self.letter(b"small"))
+        for item, size in ((1, len(self.DATA)), (2, 5)):
+            listed = self.fetch([item])[0]["mail"]["attachments"]
+            self.assertEqual(self.part(listed[0]["part"], item)["size"], size)
+
+
 class AppliesOnOldServers(Applies):
     MASK = ("UIDPLUS", "MOVE", "CONDSTORE", "QRESYNC", "ENABLE", "ESEARCH")
     # it takes no claims

@@ -114,7 +114,10 @@ class Worker:
             response = SCHEMA.decode(CONNECTOR + "Response", answer["response"])
             assert response["id"] == 1000 + self.last_id, response
             self.login = answer["login"] or self.login
-            if fd is not None:
+            if fd is not None and "part" in response:
+                response["part"]["data"] = os.pread(fd, 1 << 28, 0)
+                os.close(fd)
+            elif fd is not None:
                 body = response["fetched"]["item"]["body"]
                 assert body["in_descriptor"]
                 body["data"] = os.pread(fd, 1 << 28, 0)

@@ -9,6 +9,18 @@
 #include "connectors/mail/thread.h"
 #include "connectors/mail/transfer.h"
 
+static void decode_in_pieces(const char *name, const char *encoded, size_t size, const char *text)
+{
+	struct transfer_pieces pieces = {.transfer = transfer_from_name(slice_string(name))};
+	struct buffer out = BUFFER_EMPTY;
+
+	for (size_t at = 0; at < strlen(encoded); at += size)
+		transfer_append_piece(&pieces, &out, slice_cut(slice_string(encoded + at), size));
+	transfer_end_pieces(&pieces, &out);
+	assert_string_equal(buffer_string(&out), text);
+	buffer_release(&out);
+}
+
 static void transfer_encodings_are_decoded_as_far_as_they_make_sense(void **state)
 {
 	static const struct { const char *name, *encoded, *text; } cases[] = {
@@ -31,6 +43,8 @@ static void transfer_encodings_are_decoded_as_far_as_they_make_sense(void **stat
 		transfer_append(&out, transfer_from_name(slice_string(cases[i].name)), slice_string(cases[i].encoded));
 		assert_string_equal(buffer_string(&out), cases[i].text);
 		buffer_release(&out);
+		for (size_t size = 1; size <= strlen(cases[i].encoded); size++)
+			decode_in_pieces(cases[i].name, cases[i].encoded, size, cases[i].text);
 	}
 }
 
