@@ -105,10 +105,15 @@ void request_begin_answer(struct request *request)
 	wbxml_writer_start(&request->writer, request->command->root);
 }
 
+void request_answer_as(struct request *request, struct http_response *response, const char *content_type)
+{
+	http_response_header(response, "Content-Type", "%s", content_type);
+	send_response(request, response, request->result == NULL ? "http=200" : request->result);
+}
+
 void request_answer_response(struct request *request, struct http_response *response)
 {
-	http_response_header(response, "Content-Type", ANSWER_CONTENT_TYPE);
-	send_response(request, response, request->result == NULL ? "http=200" : request->result);
+	request_answer_as(request, response, ANSWER_CONTENT_TYPE);
 }
 
 void request_answer(struct request *request)

@@ -13,8 +13,8 @@ static void unsupported(struct request *request)
 		request_answer_http(request, 501, "this command is not served here");
 }
 
-#define SERVED_NAMES "Sync,SendMail,SmartForward,SmartReply,FolderSync,FolderCreate,FolderDelete,FolderUpdate,MoveItems," \
-	"GetItemEstimate,Ping,Provision,Search,Settings"
+#define SERVED_NAMES "Sync,SendMail,SmartForward,SmartReply,GetAttachment,FolderSync,FolderCreate,FolderDelete," \
+	"FolderUpdate,MoveItems,GetItemEstimate,ItemOperations,Ping,Provision,Search,Settings"
 
 #define UNSUPPORTED(name, page, tag) \
 	{name, AS_##page##_##tag, AS_##page##_STATUS, .run = unsupported}
@@ -35,6 +35,11 @@ static const struct command commands[] = {
 		.prepare = folder_sync_prepare, .run = folder_sync_run, .retry_status = 6},
 	{"GetItemEstimate", AS_GETITEMESTIMATE_GETITEMESTIMATE, AS_GETITEMESTIMATE_STATUS, .needs_policy = true,
 		.prepare = estimate_prepare, .run = estimate_run, .retry_status = COMMON_SERVER_ERROR_RETRY},
+	/* No document at all: an attachment, or an HTTP status. */
+	{"GetAttachment", 0, 0, .needs_policy = true, .may_be_empty = true, .prepare = get_attachment_prepare,
+		.run = get_attachment_run},
+	{"ItemOperations", AS_ITEMOPERATIONS_ITEMOPERATIONS, AS_ITEMOPERATIONS_STATUS, .needs_policy = true,
+		.prepare = item_operations_prepare, .run = item_operations_run, .retry_status = 3},
 	{"MoveItems", AS_MOVE_MOVEITEMS, AS_MOVE_STATUS, .needs_policy = true, .prepare = move_items_prepare,
 		.run = move_items_run, .retry_status = COMMON_SERVER_ERROR_RETRY},
 	{"Ping", AS_PING_PING, AS_PING_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = ping_prepare,
@@ -52,13 +57,10 @@ static const struct command commands[] = {
 	{"Sync", AS_AIRSYNC_SYNC, AS_AIRSYNC_STATUS, .needs_policy = true, .may_be_empty = true, .prepare = sync_prepare,
 		.run = sync_run, .retry_status = 16},
 	UNSUPPORTED("Find", FIND, FIND),
-	UNSUPPORTED("ItemOperations", ITEMOPERATIONS, ITEMOPERATIONS),
 	UNSUPPORTED("ResolveRecipients", RESOLVERECIPIENTS, RESOLVERECIPIENTS),
 	UNSUPPORTED("ValidateCert", VALIDATECERT, VALIDATECERT),
 	{"MeetingResponse", AS_MEETINGRESPONSE_MEETINGRESPONSE, AS_MEETINGRESPONSE_STATUS, AS_MEETINGRESPONSE_RESULT,
 		.run = unsupported},
-	/* No document at all: an attachment, or an HTTP status. */
-	{"GetAttachment", 0, 0, .run = unsupported},
 };
 
 const struct command *command_find(const char *name)

@@ -24,6 +24,25 @@ static void write_text(struct wbxml_writer *writer, uint16_t tag, const char *te
 	wbxml_writer_text_element_n(writer, tag, text, length);
 }
 
+/* A device may name the elements that it wants (Schema); NULL: all. */
+static bool is_wanted(const struct mail_form *form, uint16_t tag)
+{
+	return form->schema == NULL || wbxml_node_child(form->schema, tag) != NULL;
+}
+
+static void write_property(const struct mail_form *form, struct wbxml_writer *writer, uint16_t tag, const char *text,
+	size_t max)
+{
+	if (is_wanted(form, tag))
+		write_text(writer, tag, text, max);
+}
+
+static void write_number(const struct mail_form *form, struct wbxml_writer *writer, uint16_t tag, int64_t number)
+{
+	if (is_wanted(form, tag))
+		wbxml_writer_number_element(writer, tag, number);
+}
+
 static void write_time(struct wbxml_writer *writer, uint16_t tag, uint64_t time_s)
 {
 	char text[80]; /* as much as six ints could take */
@@ -55,18 +74,20 @@ void mail_write_flags(struct wbxml_writer *writer, uint32_t flags)
 	write_flag(writer, flags);
 }
 
-static void write_envelope(struct wbxml_writer *writer, const Belfry__Connector__Mail *mail, uint32_t flags)
+static void write_envelope(const struct mail_form *form, struct wbxml_writer *writer, const Belfry__Connector__Mail *mail,
+	uint32_t flags)
 {
-	write_text(writer, AS_EMAIL_TO, mail->to, ADDRESSES_MAX);
-	write_text(writer, AS_EMAIL_CC, mail->cc, ADDRESSES_MAX);
-	write_text(writer, AS_EMAIL_FROM, mail->from, ADDRESSES_MAX);
-	write_text(writer, AS_EMAIL_SUBJECT, mail->subject, ADDRESSES_MAX);
-	write_text(writer, AS_EMAIL_REPLYTO, mail->reply_to, ADDRESSES_MAX);
-	write_time(writer, AS_EMAIL_DATERECEIVED, mail->received_s);
-	write_text(writer, AS_EMAIL_DISPLAYTO, mail->display_to, ADDRESSES_MAX);
-	write_text(writer, AS_EMAIL_THREADTOPIC, mail->thread_topic, ADDRESSES_MAX);
-	wbxml_writer_number_element(writer, AS_EMAIL_IMPORTANCE, mail->importance <= 2 ? mail->importance : 1);
-	wbxml_writer_number_element(writer, AS_EMAIL_READ, (flags & BELFRY__CONNECTOR__FLAG__SEEN) != 0);
+	write_property(form, writer, AS_EMAIL_TO, mail->to, ADDRESSES_MAX);
+	write_property(form, writer, AS_EMAIL_CC, mail->cc, ADDRESSES_MAX);
+	write_property(form, writer, AS_EMAIL_FROM, mail->from, ADDRESSES_MAX);
+	write_property(form, writer, AS_EMAIL_SUBJECT, mail->subject, ADDRESSES_MAX);
+	write_property(form, writer, AS_EMAIL_REPLYTO, mail->reply_to, ADDRESSES_MAX);
+	if (is_wanted(form, AS_EMAIL_DATERECEIVED))
+		write_time(writer, AS_EMAIL_DATERECEIVED, mail->received_s);
+	write_property(form, writer, AS_EMAIL_DISPLAYTO, mail->display_to, ADDRESSES_MAX);
+	write_property(form, writer, AS_EMAIL_THREADTOPIC, mail->thread_topic, ADDRESSES_MAX);
+	write_number(form, writer, AS_EMAIL_IMPORTANCE, mail->importance <= 2 ? mail->importance : 1);
+	write_number(form, writer, AS_EMAIL_READ, (flags & BELFRY__CONNECTOR__FLAG__SEEN) != 0);
 }
 
 /* Our name of an attachment: item and part, so that it can be found again without a state. */
@@ -98,8 +119,7 @@ static void write_attachments(struct wbxml_writer *writer, const Belfry__Connect
 	wbxml_writer_end(writer);
 }
 
-/* The connector has made it text without NUL (connectors/contract.h), so the file goes out as it is. */
-static void write_file(struct request *request, struct http_response *response, int fd)
+void mail_write_file(struct request *request, struct http_response *response, uint16_t tag, int fd)
 {
 	struct stat status;
 	int own = dup(fd);
@@ -109,7 +129,7 @@ static void write_file(struct request *request, struct http_response *response, 
 			close(own);
 		return;
 	}
-	wbxml_writer_start(&request->writer, AS_AIRSYNCBASE_DATA);
+	wbxml_writer_start(&request->writer, tag);
 	wbxml_writer_text_open(&request->writer);
 	http_response_bytes(response, &request->body);
 	http_response_file(response, own, 0, (size_t)status.st_size);
@@ -117,8 +137,20 @@ static void write_file(struct request *request, struct http_response *response, 
 	wbxml_writer_end(&request->writer);
 }
 
-static void write_body(struct request *request, struct http_response *response, const Belfry__Connector__Body *body,
-	int fd)
+/* The connector has made it text without NUL (connectors/contract.h), so the file goes out as it is. */
+static void write_data(struct request *request, const struct mail_form *form, const Belfry__Connector__Body *body, int fd)
+{
+	bool is_file = body->in_descriptor && fd >= 0;
+
+	if (form->parts != NULL)
+		item_parts_write(form->parts, &request->writer, body->data.data, body->data.len, is_file ? fd : -1);
+	else if (is_file)
+		mail_write_file(request, form->response, AS_AIRSYNCBASE_DATA, fd);
+	else if (body->data.len != 0)
+		wbxml_writer_text_element_n(&request->writer, AS_AIRSYNCBASE_DATA, (const char *)body->data.data, body->data.len);
+}
+
+static void write_body(struct request *request, const struct mail_form *form, const Belfry__Connector__Body *body, int fd)
 {
 	struct wbxml_writer *writer = &request->writer;
 
@@ -127,45 +159,53 @@ static void write_body(struct request *request, struct http_response *response, 
 	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, (int64_t)body->full_size);
 	if (body->truncated)
 		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TRUNCATED, 1);
-	if (body->in_descriptor && fd >= 0)
-		write_file(request, response, fd);
-	else if (body->data.len != 0)
-		wbxml_writer_text_element_n(writer, AS_AIRSYNCBASE_DATA, (const char *)body->data.data, body->data.len);
+	write_data(request, form, body, fd);
 	if (request->version >= 140)
 		write_text(writer, AS_AIRSYNCBASE_PREVIEW, body->preview, 1024);
 	wbxml_writer_end(writer);
 }
 
-static void write_conversation(struct wbxml_writer *writer, const Belfry__Connector__Mail *mail)
+static void write_conversation(const struct mail_form *form, struct wbxml_writer *writer, const Belfry__Connector__Mail *mail)
 {
-	if (mail->conversation_id.len != 0)
+	if (mail->conversation_id.len != 0 && is_wanted(form, AS_EMAIL2_CONVERSATIONID))
 		wbxml_writer_opaque_element(writer, AS_EMAIL2_CONVERSATIONID, mail->conversation_id.data,
 			mail->conversation_id.len);
-	if (mail->conversation_index.len != 0)
+	if (mail->conversation_index.len != 0 && is_wanted(form, AS_EMAIL2_CONVERSATIONINDEX))
 		wbxml_writer_opaque_element(writer, AS_EMAIL2_CONVERSATIONINDEX, mail->conversation_index.data,
 			mail->conversation_index.len);
 }
 
-void mail_write(struct request *request, struct http_response *response, const Belfry__Connector__Item *item,
+/* What kind of mail it is. */
+static void write_kind(const struct mail_form *form, struct wbxml_writer *writer, const Belfry__Connector__Item *item)
+{
+	const Belfry__Connector__Mail *mail = item->mail;
+
+	write_property(form, writer, AS_EMAIL_MESSAGECLASS, mail->message_class[0] == '\0' ? "IPM.Note" : mail->message_class, 256);
+	write_number(form, writer, AS_EMAIL_INTERNETCPID, mail->codepage == 0 ? 65001 : mail->codepage);
+	if (is_wanted(form, AS_EMAIL_FLAG))
+		write_flag(writer, item->flags);
+	write_property(form, writer, AS_EMAIL_CONTENTCLASS,
+		mail->content_class[0] == '\0' ? "urn:content-classes:message" : mail->content_class, 256);
+	if (item->body != NULL && item->body->native != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE)
+		write_number(form, writer, AS_AIRSYNCBASE_NATIVEBODYTYPE, item->body->native);
+}
+
+void mail_write(struct request *request, const struct mail_form *form, const Belfry__Connector__Item *item,
 	const char *server_id, int fd)
 {
 	struct wbxml_writer *writer = &request->writer;
 	const Belfry__Connector__Mail *mail = item->mail;
 
-	write_envelope(writer, mail, item->flags);
-	write_attachments(writer, mail, server_id);
-	if (item->body != NULL && item->body->type != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE)
-		write_body(request, response, item->body, fd);
-	write_text(writer, AS_EMAIL_MESSAGECLASS, mail->message_class[0] == '\0' ? "IPM.Note" : mail->message_class, 256);
-	wbxml_writer_number_element(writer, AS_EMAIL_INTERNETCPID, mail->codepage == 0 ? 65001 : mail->codepage);
-	write_flag(writer, item->flags);
-	write_text(writer, AS_EMAIL_CONTENTCLASS,
-		mail->content_class[0] == '\0' ? "urn:content-classes:message" : mail->content_class, 256);
-	if (item->body != NULL && item->body->native != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE)
-		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_NATIVEBODYTYPE, item->body->native);
+	write_envelope(form, writer, mail, item->flags);
+	if (is_wanted(form, AS_AIRSYNCBASE_ATTACHMENTS))
+		write_attachments(writer, mail, server_id);
+	if (item->body != NULL && item->body->type != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE &&
+	    is_wanted(form, AS_AIRSYNCBASE_BODY))
+		write_body(request, form, item->body, fd);
+	write_kind(form, writer, item);
 	if (request->version >= 140) {
-		write_conversation(writer, mail);
+		write_conversation(form, writer, mail);
 		if (strcmp(mail->sender, mail->from) != 0) /* on behalf of From (MS-ASEMAIL 2.2.2.68) */
-			write_text(writer, AS_EMAIL2_SENDER, mail->sender, ADDRESSES_MAX);
+			write_property(form, writer, AS_EMAIL2_SENDER, mail->sender, ADDRESSES_MAX);
 	}
 }

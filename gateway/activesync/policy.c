@@ -114,7 +114,7 @@ bool policy_lets_pass(struct request *request)
 	int status = missing(request);
 	if (status == 0)
 		return true;
-	if (request->version >= 140)
+	if (request->version >= 140 && request->command->status != 0)
 		request_answer_status(request, status);
 	else
 		request_answer_http(request, 449, "the device has to accept the policy first"); /* MS-ASPROV 3.1.5.1.1 */

@@ -25,8 +25,9 @@ static void connector_came(const Belfry__Connector__Response *response, int fd, 
 {
 	struct request *request = data;
 
-	if (fd >= 0 && response->body_case != BELFRY__CONNECTOR__RESPONSE__BODY_FETCHED) {
-		close(fd); /* only items travel with one */
+	if (fd >= 0 && response->body_case != BELFRY__CONNECTOR__RESPONSE__BODY_FETCHED &&
+	    response->body_case != BELFRY__CONNECTOR__RESPONSE__BODY_PART) {
+		close(fd); /* only items and their parts travel with one */
 		fd = -1;
 	}
 	if (is_last)
@@ -104,6 +105,8 @@ static bool may_ask(const struct request *request, const Belfry__Connector__Requ
 	case BELFRY__CONNECTOR__REQUEST__BODY_SURVEY:
 		return may_act(request, ACTION_READ, request->user, question->survey->collection, 0);
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH: return may_fetch(request, question->fetch);
+	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH_PART:
+		return may_act(request, ACTION_READ, request->user, question->fetch_part->collection, question->fetch_part->id);
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: return may_apply(request, question->apply);
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: return may_alter(request, question->alter);
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: return may_search(request, question->search);

@@ -146,6 +146,8 @@ void request_begin_answer(struct request *);
 void request_answer(struct request *);
 /* The same with a piece of it in files: the pieces were put together by the command. Takes the response over. */
 void request_answer_response(struct request *, struct http_response *);
+/* The same for a body that is no document. */
+void request_answer_as(struct request *, struct http_response *, const char *content_type);
 /* Root and status only. Statuses from 101 on are an HTTP error until 12.1, which does not know them. */
 void request_answer_status(struct request *, int status);
 /* 200 without a body. */

@@ -14,6 +14,7 @@
 #ifndef BELFRY_GATEWAY_ACTIVESYNC_SYNC_H
 #define BELFRY_GATEWAY_ACTIVESYNC_SYNC_H
 
+#include "gateway/activesync/item_parts.h"
 #include "gateway/activesync/request.h"
 #include "gateway/activesync/sync_key.h"
 #include "gateway/activesync/sync_state.h"
@@ -110,6 +111,11 @@ uint64_t sync_filter_since_s(const struct request *, uint32_t filter);
 /* What a connector says is there; what makes no sense of it is left out. */
 void sync_take_ranges(struct ranges *, const Belfry__Connector__Ranges *);
 
+/* Reads the content of an Options element. Non-zero: it makes no sense. */
+int sync_options_read(struct request *, Belfry__Activesync__Options *, const struct wbxml_node *);
+/* … as a Fetch asks for it. whole: what is cut otherwise is not. */
+Belfry__Connector__BodyWish **sync_wishes(struct request *, const Belfry__Activesync__Options *, bool whole);
+
 /* Reads a Collection element. Non-zero: the whole request is refused with this status. */
 int sync_request_read(struct request *, struct sync_job *, const struct wbxml_node *);
 /* The records are there: finds the state, reads options and commands. Sets job->status. */
@@ -137,9 +143,16 @@ extern const struct park_kind sync_kind;
 /* The collection's part of the answer up to the changes. */
 void sync_write_head(struct request *, struct sync_job *);
 
-/* Writes email ApplicationData's content (MS-ASEMAIL 2.2.2) for the protocol version. An item whose body is in a file
- * leaves the writer's buffer to the response, and the file after it. */
-void mail_write(struct request *, struct http_response *, const Belfry__Connector__Item *, const char *server_id, int fd);
+/* How a mail is written. */
+struct mail_form {
+	struct http_response *response;  /* where the writer's buffer goes, and after it the body, when that is in a file */
+	struct item_parts *parts;        /* bodies go there instead; NULL: they do not */
+	const struct wbxml_node *schema; /* holds the elements that are wanted; NULL: all are */
+};
+/* Writes email ApplicationData's content (MS-ASEMAIL 2.2.2) for the protocol version. */
+void mail_write(struct request *, const struct mail_form *, const Belfry__Connector__Item *, const char *server_id, int fd);
+/* An element whose text is in a file: the writer's buffer goes to the response, and the file after it. */
+void mail_write_file(struct request *, struct http_response *, uint16_t tag, int fd);
 /* The elements of a Change: what a device can be told anew of a mail. */
 void mail_write_flags(struct wbxml_writer *, uint32_t flags);
 

@@ -81,7 +81,7 @@ static void write_bad_item(struct request *request)
 	item.mail = &mail;
 	item.body = &body;
 	item.flags = BELFRY__CONNECTOR__FLAG__SEEN;
-	mail_write(request, NULL, &item, "", -1);
+	mail_write(request, &(struct mail_form){NULL}, &item, "", -1);
 }
 
 /* What is new in a mail against its conversation (MS-ASCON) is not worked out here: a device that asks for it is told to
@@ -102,7 +102,9 @@ static void write_body_part(struct request *request)
 
 static void write_mail(struct request *request, const Belfry__Connector__Item *item, const char *server_id, int fd)
 {
-	mail_write(request, &((struct sync_work *)request->work)->response, item, server_id, fd);
+	const struct mail_form form = {.response = &((struct sync_work *)request->work)->response};
+
+	mail_write(request, &form, item, server_id, fd);
 	write_body_part(request);
 }
 

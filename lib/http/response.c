@@ -97,6 +97,20 @@ void http_response_file(struct http_response *response, int fd, off_t offset, si
 	piece->offset = offset;
 }
 
+void http_response_append(struct http_response *response, struct http_response *from)
+{
+	if (from->first == NULL)
+		return;
+	if (response->first == NULL)
+		response->first = from->first;
+	else
+		response->last->next = from->first;
+	response->last = from->last;
+	response->length += from->length;
+	from->first = from->last = NULL;
+	from->length = 0;
+}
+
 void http_response_release(struct http_response *response)
 {
 	for (struct http_piece *piece = response->first, *next; piece != NULL; piece = next) {

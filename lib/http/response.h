@@ -37,6 +37,8 @@ void http_response_bytes(struct http_response *, struct buffer *);
 void http_response_string(struct http_response *, const char *text);
 /* Adds a part of a regular file or memfd to the body; the response owns the descriptor from here on. */
 void http_response_file(struct http_response *, int fd, off_t offset, size_t length);
+/* Adds another's body, which is empty afterwards. */
+void http_response_append(struct http_response *, struct http_response *from);
 /* For a response that is not sent after all. */
 void http_response_release(struct http_response *);
 

@@ -101,13 +101,17 @@ class Connection:
         return found
 
     def _exactly(self, length):
-        while len(self.buffer) < length:
+        pieces, left = [], length
+        while len(self.buffer) < left:
             if self.ended:
                 raise HttpError("closed %d octets early"
-                                % (length - len(self.buffer)))
+                                % (left - len(self.buffer)))
+            pieces.append(self.buffer)
+            left -= len(self.buffer)
+            self.buffer = b""
             self._fill()
-        found, self.buffer = self.buffer[:length], self.buffer[length:]
-        return found
+        found, self.buffer = self.buffer[:left], self.buffer[left:]
+        return b"".join(pieces + [found])
 
     def _chunks(self):
         body = b""

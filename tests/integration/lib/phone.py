@@ -172,11 +172,12 @@ class Phone:
             self.connection.close()
             self.connection = None
 
-    def raw(self, cmd, body, content_type=WBXML_TYPE, parameters=()):
+    def raw(self, cmd, body, content_type=WBXML_TYPE, parameters=(),
+            headers=()):
         """POST bytes; the HTTP response as it is."""
         connection = self._kept()
         connection.send("POST", self.target(cmd, parameters),
-                        self.headers(content_type), body)
+                        self.headers(content_type) + list(headers), body)
         return connection.receive()
 
     def read_answer(self, cmd, connection):
