@@ -125,7 +125,7 @@ static void write_result(struct request *request, const Belfry__Connector__Found
 		arena_printf(request->arena, "%s:%llu", server_id, (unsigned long long)found->validity));
 	wbxml_writer_text_element(writer, AS_AIRSYNC_COLLECTIONID, arena_printf(request->arena, "%u", folder));
 	wbxml_writer_start(writer, AS_SEARCH_PROPERTIES);
-	mail_write(request, &search->response, item, server_id, fd);
+	mail_write(request, &(struct mail_form){.response = &search->response}, item, server_id, fd);
 	wbxml_writer_end(writer);
 	wbxml_writer_end(writer);
 }
