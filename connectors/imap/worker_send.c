@@ -40,8 +40,9 @@ static void answer(struct sending *sending, bool is_last)
 void sending_progress(void *data)
 {
 	struct sending *sending = data;
+	int third_s = sending->call->settings->timeout_s / 3;
 
-	if (time(NULL) - sending->told_s >= PROGRESS_S)
+	if (time(NULL) - sending->told_s >= (third_s < PROGRESS_S ? third_s : PROGRESS_S))
 		answer(sending, false);
 }
 
@@ -153,8 +154,10 @@ static worker_status look_for_earlier(struct sending *sending, bool *found_r, st
 			return STATUS(UNAVAILABLE);
 		if (*found_r)
 			return STATUS(OK);
-		if (tries > 1)
+		if (tries > 1) {
 			sleep(ORPHAN_S);
+			sending_progress(sending);
+		}
 	}
 	sending->sent.twice = !sending->call->request->submitted;
 	if (sending->sent.twice)
