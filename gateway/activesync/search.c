@@ -120,9 +120,8 @@ static void write_result(struct request *request, const Belfry__Connector__Found
 	search->files += fd >= 0;
 	wbxml_writer_start(writer, AS_SEARCH_RESULT);
 	wbxml_writer_text_element(writer, AS_AIRSYNC_CLASS, "Email");
-	/* Our form of a LongId: the ServerId and, as the device may not synchronise the folder, what makes it unmistakable. */
-	wbxml_writer_text_element(writer, AS_SEARCH_LONGID,
-		arena_printf(request->arena, "%s:%llu", server_id, (unsigned long long)found->validity));
+	/* The ServerId, which names the folder, too: whoever takes a LongId needs no more. */
+	wbxml_writer_text_element(writer, AS_SEARCH_LONGID, server_id);
 	wbxml_writer_text_element(writer, AS_AIRSYNC_COLLECTIONID, arena_printf(request->arena, "%u", folder));
 	wbxml_writer_start(writer, AS_SEARCH_PROPERTIES);
 	mail_write(request, &(struct mail_form){.response = &search->response}, item, server_id, fd);

@@ -179,7 +179,7 @@ class InTheHouse(House):
                  ("TruncationSize", 3))])
         result, = results
         self.assertEqual(wbxml.text(result, "AirSync:CollectionId"), inbox)
-        self.assertTrue(wbxml.text(result, "LongId").startswith(item + ":"))
+        self.assertEqual(wbxml.text(result, "LongId"), item)
         self.assertEqual(
             wbxml.text(result, "Properties/AirSyncBase:Body/Data"), "Hel")
 
