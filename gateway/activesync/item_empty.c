@@ -94,20 +94,27 @@ static void removed(const Belfry__Connector__Response *response, int fd, bool is
 	remove_next(request);
 }
 
+static void make_removals(struct request *request, struct item_operation *operation)
+{
+	operation->removals = arena_alloc(request->arena, REMOVED_AT_ONCE * sizeof *operation->removals);
+	for (size_t i = 0; i < REMOVED_AT_ONCE; i++) {
+		operation->removals[i] = arena_alloc(request->arena, sizeof **operation->removals);
+		belfry__connector__operation__init(operation->removals[i]);
+		operation->removals[i]->remove = true;
+	}
+}
+
 static void apply(struct request *request, struct item_operation *operation, const struct ranges *items)
 {
 	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
 	Belfry__Connector__Apply message = BELFRY__CONNECTOR__APPLY__INIT;
 
-	message.operations = arena_alloc(request->arena, REMOVED_AT_ONCE * sizeof *message.operations);
+	if (operation->removals == NULL)
+		make_removals(request, operation);
 	for (size_t i = 0; i < items->count; i++)
-		for (uint64_t item = items->list[i].first; item <= items->list[i].last; item++) {
-			Belfry__Connector__Operation *remove = arena_alloc(request->arena, sizeof *remove);
-			belfry__connector__operation__init(remove);
-			remove->id = item;
-			remove->remove = true;
-			message.operations[message.n_operations++] = remove;
-		}
+		for (uint64_t item = items->list[i].first; item <= items->list[i].last; item++)
+			operation->removals[message.n_operations++]->id = item;
+	message.operations = operation->removals;
 	message.collection = (char *)operation->name;
 	message.validity = operation->validity;
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_APPLY;

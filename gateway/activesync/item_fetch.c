@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/item_operations.h"
 #include "gateway/activesync/sync.h"
 
@@ -252,15 +253,18 @@ static void fetch_part(struct request *request, struct item_operation *operation
 	request_ask(request, &question, part_came);
 }
 
-/* What does not fit any more has a status that makes the device ask for it alone. */
+/* What does not fit any more, or would take too long, has a status that makes the device ask for it alone. */
 void item_fetch_run(struct request *request)
 {
 	struct item_work *work = request->work;
 	struct item_operation *operation = item_operation_of(request);
 
+	if (loop_now_ms(request->engine->host.loop) - request->started_ms >= SYNC_TIME_MAX_MS)
+		operation->status = ITEM_STATUS_SERVER_ERROR;
 	if (work->files > SYNC_ANSWER_FILES ||
-	    request->body.length + work->response.length + work->parts.content.length > SYNC_ANSWER_BYTES) {
+	    request->body.length + work->response.length + work->parts.content.length > SYNC_ANSWER_BYTES)
 		operation->status = ITEM_STATUS_TOO_LARGE;
+	if (operation->status != 0) {
 		item_operation_done(request);
 	} else if (operation->reference != NULL) {
 		fetch_part(request, operation);

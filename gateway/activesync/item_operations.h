@@ -49,7 +49,8 @@ struct item_operation {
 	uint32_t first, last;
 	Belfry__Activesync__Options options;
 	int status;                   /* 0: still to be done */
-	struct ranges items;          /* to be removed, of a collection that is emptied */
+	struct ranges items;          /* to be removed, of a collection that is emptied, … */
+	Belfry__Connector__Operation **removals; /* … and what asks for that, used again and again */
 	size_t child;                 /* … and which of the folders is looked at */
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "gateway/activesync/command.h"
+#include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/folders.h"
 #include "gateway/activesync/moves.h"
 #include "gateway/activesync/sync.h"
@@ -411,8 +412,11 @@ static void move_next(struct request *request)
 {
 	struct work *work = request->work;
 
-	while (work->at < work->move_count && !is_open(&work->moves[work->at]))
-		work->at++;
+	bool is_late = loop_now_ms(request->engine->host.loop) - request->started_ms >= SYNC_TIME_MAX_MS;
+
+	for (; work->at < work->move_count && (is_late || !is_open(&work->moves[work->at])); work->at++)
+		if (is_open(&work->moves[work->at]))
+			work->moves[work->at].status = STATUS_LOCKED; /* the locks would keep the device's next request waiting */
 	if (work->at < work->move_count) {
 		apply(request, &work->moves[work->at]);
 		return;
