@@ -103,6 +103,8 @@ class Wbxml(unittest.TestCase):
             self.skipTest("no ActiveSync schemas")
         missing = set()
         for namespace, roots in schema.files_by_namespace(path).items():
+            if namespace.startswith("http:"):
+                continue    # Autodiscover: plain XML
             for root in roots:
                 for node in root.iter(schema.XS + "element"):
                     name = "{%s}%s" % (namespace, node.get("name"))
