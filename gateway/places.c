@@ -3,6 +3,7 @@
 #include "gateway/places.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -73,6 +74,34 @@ static int make_folders(const struct config *config, struct error *error_r)
 	if (hint_spool_open_to_all(spool, &error) < 0)
 		log_warning(LOG_HOOK, "%s: what Dovecot's Lua driver leaves there cannot be read", error.text);
 	return make_folder(config->state_dir, &config->user_hub, 0700, error_r);
+}
+
+/* --- one of us ------------------------------------------------------------------------------------------------- */
+
+static void lock_path(const struct config *config, char *path_r, size_t size)
+{
+	snprintf(path_r, size, "%s/belfryd.lock", config->run_dir);
+}
+
+/* Before anything of another belfryd's is touched. The lock is the process's: roles do not inherit it, and it goes with
+ * main, however that ends. Its descriptor; -1 with error_r. */
+static int lock_folder(const struct config *config, struct error *error_r)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[PATH_MAX];
+
+	lock_path(config, path, sizeof path);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return error_set(error_r, "cannot open %s: %s", path, strerror(errno));
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return fd;
+	if (fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		lock.l_pid = 0;
+	error_set(error_r, "belfryd runs already with run_dir = %s (pid %d): stop that one, or give this one a run_dir and a "
+		"state_dir of its own", config->run_dir, (int)lock.l_pid);
+	close(fd);
+	return -1;
 }
 
 /* --- sockets ---------------------------------------------------------------------------------------------------- */
@@ -178,7 +207,8 @@ static int bind_all(struct places *places, struct error *error_r)
 {
 	const struct config *config = places->config;
 
-	if (make_folders(config, error_r) < 0 || bind_connectors(places, error_r) < 0)
+	if (make_folders(config, error_r) < 0 || (places->lock = lock_folder(config, error_r)) < 0 ||
+	    bind_connectors(places, error_r) < 0)
 		return -1;
 	places->hub = bind_path(config, "hub", config->user_front.uid, config->user_hub.gid, 0660, error_r);
 	places->control = places->hub < 0 ? -1 : bind_path(config, "control", geteuid(), getegid(), 0600, error_r);
@@ -205,7 +235,7 @@ struct places *places_bind(const struct config *config, struct error *error_r)
 	struct places *places = mem_alloc(sizeof *places);
 
 	*places = (struct places){
-		.config = config, .hub = -1, .hook = -1, .control = -1, .hook_udp = -1, .metrics = -1,
+		.config = config, .lock = -1, .hub = -1, .hook = -1, .control = -1, .hook_udp = -1, .metrics = -1,
 		.connectors = no_fds(config->connector_count), .https = no_fds(config->listen.count),
 		.http = no_fds(config->listen_plain.count), .proxy = no_fds(config->listen_proxy.count),
 	};
@@ -232,7 +262,10 @@ static void unbind_path(const struct config *config, const char *name)
 
 static void unbind_all(const struct config *config)
 {
-	char name[64];
+	char name[64], lock[PATH_MAX];
+
+	lock_path(config, lock, sizeof lock);
+	unlink(lock); /* it may be another user's turn next */
 
 	unbind_path(config, "hub");
 	unbind_path(config, "hook");
@@ -257,8 +290,10 @@ void places_free(struct places **owner, bool unbind)
 	close_all(places->https, places->config->listen.count);
 	close_all(places->http, places->config->listen_plain.count);
 	close_all(places->proxy, places->config->listen_proxy.count);
-	if (unbind)
+	if (unbind && places->lock >= 0) /* else they are another's */
 		unbind_all(places->config);
+	if (places->lock >= 0)
+		close(places->lock);
 	free(places);
 	*owner = NULL;
 }

@@ -11,13 +11,15 @@
 
 struct places {
 	const struct config *config;
+	int lock;                /* of run_dir: there is one belfryd to it */
 	int hub, hook, control;
 	int hook_udp, metrics;   /* -1: none */
 	int *connectors;         /* one each, in the configuration's order */
 	int *https, *http, *proxy; /* one an address */
 };
 
-/* Makes the folders and binds everything, with the owners and modes that say who may connect. NULL with error_r. */
+/* Makes the folders and binds everything, with the owners and modes that say who may connect. NULL with error_r; another
+ * belfryd that serves there is left alone. */
 struct places *places_bind(const struct config *, struct error *error_r);
 /* Closes what is not -1, and removes the sockets' names when `unbind`. */
 void places_free(struct places **, bool unbind);

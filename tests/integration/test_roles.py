@@ -315,6 +315,17 @@ class Processes(Common, Roles):
         self.assertRegex(done.stderr, r"belfry.conf:\d+: fronts = 0: it can be 1 to 64")
         self.assertRegex(done.stderr, r"belfry.conf:\d+: no such option 'lissten'")
 
+    def test_a_second_one_leaves_the_first_alone(self):
+        self.start()
+        before = sorted(os.listdir(self.folder("belfry", "run")))
+        for config in (self.config, self.write(listen='{"127.0.0.1:%d"}' % free_port())):
+            done = run([self.program, "-c", config], check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("belfryd runs already with run_dir", done.stderr)
+            self.assertIn("pid %d" % self.process.pid, done.stderr)
+        self.assertEqual(sorted(os.listdir(self.folder("belfry", "run"))), before)
+        self.stop()
+
     def test_a_port_that_is_taken_is_said_and_it_ends(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", self.port))
