@@ -360,7 +360,8 @@ static int folder_lock(struct store_db *db, struct error *error_r)
 	db->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	free(path);
 	if (db->lock < 0)
-		return error_set(error_r, "cannot write in %s: %s", db->folder, strerror(errno));
+		return error_set(error_r, "cannot write in %s: %s: all in it must be its user's, chown -R %d %s", db->folder,
+			strerror(errno), (int)geteuid(), db->folder);
 	if (flock(db->lock, LOCK_EX | LOCK_NB) < 0)
 		return error_set(error_r, "the store in %s is in use by another process", db->folder);
 	return 0;
