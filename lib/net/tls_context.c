@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -232,7 +233,10 @@ struct tls_client_context *tls_client_context_create(const char *ca_file, struct
 	struct tls_client_context *context = mem_alloc(sizeof *context);
 
 	context->ssl = context_create(TLS_client_method());
-	if (ca_file != NULL && SSL_CTX_load_verify_file(context->ssl, ca_file) != 1) {
+	if (ca_file != NULL && access(ca_file, R_OK) < 0) {
+		error_set(error_r, "cannot read %s as user %d: %s", ca_file, (int)geteuid(), strerror(errno));
+		tls_client_context_free(&context);
+	} else if (ca_file != NULL && SSL_CTX_load_verify_file(context->ssl, ca_file) != 1) {
 		error_set(error_r, "%s: no certificates of authorities in PEM there (%s)", ca_file, tls_trouble());
 		tls_client_context_free(&context);
 	} else if (ca_file == NULL && SSL_CTX_set_default_verify_paths(context->ssl) != 1) {
