@@ -164,8 +164,13 @@ void hub_records_commit(struct hub_front *, Belfry__Role__ToHub *);
 void hub_records_release(struct hub_front *, uint64_t transaction);
 void hub_records_front_gone(struct hub_front *);
 
-/* route.c */
+/* route_park.c */
 void hub_route_park(struct hub_front *, const Belfry__Role__ToHub *);
+
+/* route.c */
+const char *hub_wake_word(Belfry__Role__WakeReason);
+/* Makes room for the slot. The front uses it for another request now: the one before is over, whatever we missed. */
+void hub_route_clear_slot(struct hub_front *, uint32_t slot);
 void hub_route_unpark(struct hub_front *, const Belfry__Role__Unpark *);
 void hub_route_front_gone(struct hub_front *);
 void hub_sweep_start(struct hub *);
