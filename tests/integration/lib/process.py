@@ -126,8 +126,8 @@ class Folder:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _before_exec():
-    # the server dies with the test, however the test dies
+def die_with_parent():
+    """For preexec_fn: a server ends with its test, however that ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -151,19 +151,46 @@ def session_members(session):
     return members
 
 
+def kill_session(session):
+    """SIGKILL whoever is left; the list of them, for they die later."""
+    left = session_members(session)
+    for pid in left:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return left
+
+
+def command_of(pid):
+    """Its command line; "" when it has ended."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as file:
+            return file.read().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return ""
+
+
 def children_of(pid):
     """[(pid, command line)] of the direct children of a process."""
     found = []
     for name in os.listdir("/proc"):
         fields = _stat_fields(int(name)) if name.isdigit() else None
-        if not fields or int(fields[1]) != pid or fields[0] == "Z":
-            continue
+        if fields and int(fields[1]) == pid and fields[0] != "Z":
+            found.append((int(name), command_of(int(name))))
+    return [pair for pair in found if pair[1]]
+
+
+def tree_of(pid):
+    """The process id itself and those of all below it."""
+    found = [pid]
+    for parent in found:
         try:
-            with open("/proc/%s/cmdline" % name, "rb") as file:
-                line = file.read().replace(b"\0", b" ").decode().strip()
+            with open("/proc/%d/task/%d/children" % (parent, parent),
+                      encoding="ascii") as file:
+                found += [int(word) for word in file.read().split()]
         except OSError:
-            continue    # it has just ended
-        found.append((int(name), line))
+            pass        # it has just ended
     return found
 
 
@@ -179,7 +206,7 @@ class Process:
             self.popen = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=env, cwd=cwd, start_new_session=True,
-                preexec_fn=_before_exec, pass_fds=pass_fds)
+                preexec_fn=die_with_parent, pass_fds=pass_fds)
         self.pid = self.popen.pid
 
     def running(self):
@@ -206,19 +233,9 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
         status = self.popen.wait()
-        wait_until(lambda: not self._kill_session(), "the end of "
+        wait_until(lambda: not kill_session(self.pid), "the end of "
                    + self.argv[0])
         return status
-
-    def _kill_session(self):
-        """SIGKILL whoever is left; the list of them, for they die later."""
-        left = session_members(self.pid)
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        return left
 
 
 def run(argv, input=None, env=None, account=None, check=True, timeout_s=60):
