@@ -2,8 +2,11 @@
 """The ground that the other tests stand on, tested against real servers."""
 
 import os
+import shutil
+import signal
 import socket
 import ssl
+import tempfile
 import unittest
 
 from lib import schema, wbxml
@@ -13,8 +16,8 @@ from lib.http_raw import Connection, HttpError, tls_context
 from lib.mail import deliver_lmtp, message
 from lib.phone import Phone, PhoneError, Refused
 from lib.postfix import LOCAL_DOMAIN, Postfix, SystemUser
-from lib.process import (Folder, children_of, free_port, port_answers,
-                         session_members, wait_until)
+from lib.process import (Folder, Process, children_of, command_of, free_port,
+                         port_answers, session_members, tree_of, wait_until)
 from lib.scripted import ScriptedServer, answer
 
 LUA = """
@@ -600,6 +603,25 @@ class Stopping(unittest.TestCase):
         client.close()
         self.assertEqual(session_members(session), [])
         self.assertFalse(port_answers(dovecot.imap_port))
+
+    def test_an_interrupted_bench_leaves_no_process_and_no_folder(self):
+        bench = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "../load/bench")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            folder = tempfile.mkdtemp(prefix="b-")  # sockets have short names
+            os.chmod(folder, 0o755)
+            self.addCleanup(shutil.rmtree, folder)
+            process = Process([bench, "--quick", "--only", "sync"],
+                              os.path.join(folder, "log"),
+                              env=dict(os.environ, TMPDIR=folder))
+            self.addCleanup(process.stop)
+            wait_until(lambda: any("front" in command_of(pid)
+                                   for pid in tree_of(process.pid)), "a front")
+            started = tree_of(process.pid)
+            os.kill(process.pid, number)
+            self.assertEqual(process.popen.wait(60), 128 + number)
+            wait_until(lambda: not any(map(command_of, started)), "their end")
+            self.assertEqual(os.listdir(folder), ["log"])
 
     def test_free_ports_are_different(self):
         ports = {free_port() for _ in range(50)}
