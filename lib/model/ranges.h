@@ -45,9 +45,10 @@ void ranges_xor(struct ranges *result_r, const struct ranges *, const struct ran
 /* The highest `count` ids only (new mail goes first). */
 void ranges_keep_highest(struct ranges *, uint64_t count);
 
-/* Packed form: per range the gap to the one before and the length, as base-128 numbers. */
+/* Packed form, whichever is shorter: per range the gap to the one before and the length, as base-128 numbers; or the
+ * first id and from it on a bit for each, so that it has never more than an eighth of a byte an id and a few bytes. */
 void ranges_pack(const struct ranges *, struct buffer *);
-/* -1: not such a form (overflow, an empty gap, a cut number). */
+/* -1: not such a form (overflow, a cut number). */
 int ranges_unpack(struct ranges *ranges_r, const void *bytes, size_t length);
 
 #endif

@@ -103,11 +103,16 @@ static void packed_rubbish_is_refused(void **state)
 {
 	static const char *const rubbish[] = {"\x80", "\x01", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01",
 		"\x01\xff\xff\xff\xff\xff\xff\xff\xff\x7f"};
+	static const char *const bits[] = {"\x80\x00", "\x80\x00\x80", "\x80\x00\x01",
+		"\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x01"};
+	static const size_t lengths[] = {2, 3, 3, 12};
 	struct ranges ranges = RANGES_EMPTY;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rubbish / sizeof *rubbish; i++)
 		assert_int_equal(ranges_unpack(&ranges, rubbish[i], strlen(rubbish[i])), -1);
+	for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+		assert_int_equal(ranges_unpack(&ranges, bits[i], lengths[i]), -1);
 	assert_null(ranges.list);
 }
 
@@ -126,6 +131,23 @@ static void ten_thousand_mails_with_two_hundred_holes_are_small(void **state)
 	ranges_release(&ranges);
 }
 
+static void ten_thousand_mails_of_which_every_third_is_unread_are_small(void **state)
+{
+	struct ranges ranges = RANGES_EMPTY, back = RANGES_EMPTY;
+	struct buffer packed = BUFFER_EMPTY;
+
+	(void)state;
+	for (uint64_t id = 40001; id <= 50000; id += 3)
+		ranges_add(&ranges, id, id);
+	ranges_pack(&ranges, &packed);
+	assert_true(packed.length < 1300);
+	assert_int_equal(ranges_unpack(&back, packed.data, packed.length), 0);
+	assert_true(ranges_equal(&back, &ranges));
+	buffer_release(&packed);
+	ranges_release(&ranges);
+	ranges_release(&back);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +155,7 @@ int main(void)
 		cmocka_unit_test(the_highest_are_kept),
 		cmocka_unit_test(packed_rubbish_is_refused),
 		cmocka_unit_test(ten_thousand_mails_with_two_hundred_holes_are_small),
+		cmocka_unit_test(ten_thousand_mails_of_which_every_third_is_unread_are_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
