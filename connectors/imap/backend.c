@@ -165,14 +165,25 @@ static void ignore(struct stream *stream, enum stream_event event, void *owner)
 	(void)owner;
 }
 
-static struct stream *reach(struct backend *backend, struct error *error_r)
+/* The first of its addresses, from *address on, that a connection can be begun to. */
+static struct stream *reach(struct backend *backend, unsigned *address, struct error *error_r)
 {
-	const char *address;
+	struct error further;
+	const char *text = resolver_address(backend->resolver, *address, error_r);
+	struct stream *stream = text == NULL ? NULL : net_connect_address(backend->loop, text, ignore, NULL, error_r);
 
-	if (backend->resolver == NULL)
-		return net_connect(backend->net, BACKEND_PLACE, ignore, NULL);
-	address = resolver_address(backend->resolver, error_r);
-	return address == NULL ? NULL : net_connect_address(backend->loop, address, ignore, NULL, error_r);
+	while (stream == NULL && text != NULL)
+		if ((text = resolver_address(backend->resolver, ++*address, &further)) != NULL)
+			stream = net_connect_address(backend->loop, text, ignore, NULL, error_r);
+	return stream;
+}
+
+static struct stream *another(void *data, unsigned *address)
+{
+	struct error error;
+
+	++*address;
+	return reach(data, address, &error);
 }
 
 struct imap_client *backend_connect(struct backend *backend, const struct imap_credentials *credentials,
@@ -189,9 +200,10 @@ struct imap_client *backend_connect(struct backend *backend, const struct imap_c
 		.timeout_ms = (int64_t)backend->settings->timeout_s * 1000,
 		.trace_user = trace_user,
 		.for_address = for_address,
+		.another = backend->resolver == NULL ? NULL : another,
 	};
-
-	struct stream *stream = reach(backend, error_r);
+	struct stream *stream = backend->resolver == NULL ? net_connect(backend->net, BACKEND_PLACE, ignore, NULL) :
+		reach(backend, &options.address, error_r);
 
 	return stream == NULL ? NULL : imap_client_create(stream, &options, credentials, events, owner);
 }

@@ -338,7 +338,7 @@ static void bytes_came(struct imap_client *client)
 		buffer_consume(stream_input(client->stream), (size_t)length);
 		if (client->state == IMAP_UPGRADING) {
 			client->state = IMAP_CONNECTING;
-			client->start_tls(client->stream, client->start_tls_data);
+			client->start_tls(client->stream, client->data);
 			return;
 		}
 	}
@@ -356,6 +356,8 @@ static void connected(struct imap_client *client)
 	}
 }
 
+static bool tries_another(struct imap_client *client);
+
 static void happened(struct stream *stream, enum stream_event event, void *owner)
 {
 	struct imap_client *client = owner;
@@ -364,6 +366,7 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 
 	if (is_over(client))
 		return;
+	client->is_reached = client->is_reached || event != STREAM_FAILED;
 	switch (event) {
 	case STREAM_CONNECTED:
 		if (client->state == IMAP_CONNECTING)
@@ -377,8 +380,34 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 		break;
 	case STREAM_DRAINED: break;
 	case STREAM_ENDED: imap_client_fail(client, failure, "the server closed the connection"); break;
-	case STREAM_FAILED: imap_client_fail(client, failure, "%s", stream_error(stream)); break;
+	case STREAM_FAILED:
+		if (!tries_another(client))
+			imap_client_fail(client, failure, "%s", stream_error(stream));
+		break;
 	}
+}
+
+static void adopt(struct imap_client *client, struct stream *stream)
+{
+	client->stream = stream;
+	stream_carry_secrets(stream);
+	if (client->security == IMAP_IMPLICIT_TLS) {
+		client->start_tls(stream, client->data);
+		client->encrypted = true;
+	}
+	stream_own(stream, happened, client);
+}
+
+static bool tries_another(struct imap_client *client)
+{
+	struct stream *stream = client->is_reached || client->another == NULL ? NULL :
+		client->another(client->data, &client->address);
+
+	if (stream == NULL)
+		return false;
+	stream_close(&client->stream);
+	adopt(client, stream);
+	return true;
 }
 
 struct imap_client *imap_client_create(struct stream *stream, const struct imap_client_options *options,
@@ -386,25 +415,21 @@ struct imap_client *imap_client_create(struct stream *stream, const struct imap_
 {
 	struct imap_client *client = mem_alloc(sizeof *client);
 
-	client->stream = stream;
 	client->loop = stream_loop(stream);
 	client->events = events;
 	client->owner = owner;
 	client->security = options->security;
 	client->start_tls = options->start_tls;
-	client->start_tls_data = options->data;
+	client->another = options->another;
+	client->address = options->address;
+	client->data = options->data;
 	client->trace_user = mem_strdup(options->trace_user);
 	client->for_address = mem_strdup(options->for_address);
 	client->credentials = credentials;
 	client->timeout_ms = options->timeout_ms;
 	client->last = &client->first;
-	stream_carry_secrets(stream);
 	timer_start(client->loop, &client->timer, client->timeout_ms, timed_out);
-	if (client->security == IMAP_IMPLICIT_TLS) {
-		client->start_tls(stream, options->data);
-		client->encrypted = true;
-	}
-	stream_own(stream, happened, client);
+	adopt(client, stream);
 	return client;
 }
 

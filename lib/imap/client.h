@@ -37,7 +37,11 @@ struct imap_client_options {
 	enum imap_security security;
 	/* Turns the stream into TLS, as tls_connect() does: STREAM_CONNECTED or STREAM_FAILED follows. Not for IMAP_PLAIN. */
 	void (*start_tls)(struct stream *, void *data);
-	void *data;                     /* for start_tls */
+	/* A stream to the host's next address, when one could not be reached; NULL: there is none. address: which one it was,
+	 * and then is. May be NULL. */
+	struct stream *(*another)(void *data, unsigned *address);
+	unsigned address;               /* that of the stream which the client is created with */
+	void *data;                     /* for start_tls and another */
 	int64_t timeout_ms;             /* for the whole login; then for each answer to a command */
 	const char *trace_user;         /* for log_trace; copied */
 	/* For whom this login is: told with ID (RFC 2971) as x-originating-ip, which Dovecot takes from trusted networks,

@@ -42,8 +42,11 @@ struct imap_client {
 	bool has_capabilities;     /* said since the last step that may change them */
 	enum imap_security security;
 	unsigned capabilities;
+	bool is_reached;
 	void (*start_tls)(struct stream *, void *data);
-	void *start_tls_data;
+	struct stream *(*another)(void *data, unsigned *address);
+	unsigned address;
+	void *data;                /* of both */
 	char *trace_user, *for_address;
 	const struct imap_credentials *credentials; /* NULL from ready on */
 	/* What "+" asks for: the next part of a login. NULL: nothing is waiting for one. */

@@ -16,6 +16,11 @@
 
 enum { ADDRESS_BYTES = INET6_ADDRSTRLEN + 10 };
 
+struct addresses {
+	unsigned count;
+	char text[RESOLVE_ADDRESSES_MAX][ADDRESS_BYTES];
+};
+
 struct resolver {
 	struct loop *loop;
 	struct loop_wakeup *wakeup;
@@ -23,12 +28,12 @@ struct resolver {
 	unsigned port;
 	bool is_numeric, is_known, busy, has_failed;
 	int64_t asked_ms;
-	char address[ADDRESS_BYTES];
+	struct addresses addresses;
 	struct error trouble;
 	pthread_t thread;
 	/* the thread's */
 	int code;
-	char found[ADDRESS_BYTES];
+	struct addresses found;
 };
 
 static void write_address(char text[ADDRESS_BYTES], const struct sockaddr *address, unsigned port)
@@ -44,13 +49,15 @@ static void write_address(char text[ADDRESS_BYTES], const struct sockaddr *addre
 	}
 }
 
-static int look_up(const char *host, int flags, char text[ADDRESS_BYTES], unsigned port)
+/* In the order of RFC 6724, as the system has it. */
+static int look_up(const char *host, int flags, struct addresses *addresses_r, unsigned port)
 {
 	struct addrinfo hints = {.ai_flags = flags, .ai_socktype = SOCK_STREAM}, *found = NULL;
 	int code = getaddrinfo(host, NULL, &hints, &found);
 
-	if (code == 0)
-		write_address(text, found->ai_addr, port);
+	addresses_r->count = 0;
+	for (const struct addrinfo *at = found; at != NULL && addresses_r->count < RESOLVE_ADDRESSES_MAX; at = at->ai_next)
+		write_address(addresses_r->text[addresses_r->count++], at->ai_addr, port);
 	if (found != NULL)
 		freeaddrinfo(found);
 	return code;
@@ -60,9 +67,9 @@ static void *run(void *data)
 {
 	struct resolver *resolver = data;
 
-	resolver->code = look_up(resolver->host, AI_ADDRCONFIG, resolver->found, resolver->port);
+	resolver->code = look_up(resolver->host, AI_ADDRCONFIG, &resolver->found, resolver->port);
 	if (resolver->code == EAI_NONAME || resolver->code == EAI_ADDRFAMILY) /* a machine with loopback alone */
-		resolver->code = look_up(resolver->host, 0, resolver->found, resolver->port);
+		resolver->code = look_up(resolver->host, 0, &resolver->found, resolver->port);
 	loop_wakeup_ring(resolver->wakeup);
 	return NULL;
 }
@@ -80,7 +87,7 @@ static void looked_up(void *owner)
 		error_set(&resolver->trouble, "%s: %s", resolver->host, gai_strerror(resolver->code));
 		return;
 	}
-	memcpy(resolver->address, resolver->found, sizeof resolver->address);
+	resolver->addresses = resolver->found;
 	resolver->is_known = true;
 }
 
@@ -103,7 +110,7 @@ struct resolver *resolver_create(struct loop *loop, const char *host, unsigned p
 	resolver->host = mem_strdup(host);
 	resolver->port = port;
 	error_set(&resolver->trouble, "%s: not looked up yet", host);
-	resolver->is_numeric = look_up(host, AI_NUMERICHOST, resolver->address, port) == 0;
+	resolver->is_numeric = look_up(host, AI_NUMERICHOST, &resolver->addresses, port) == 0;
 	if (!resolver->is_numeric) {
 		resolver->wakeup = loop_wakeup_create(loop, looked_up, resolver);
 		start(resolver);
@@ -111,16 +118,16 @@ struct resolver *resolver_create(struct loop *loop, const char *host, unsigned p
 	return resolver;
 }
 
-const char *resolver_address(struct resolver *resolver, struct error *error_r)
+const char *resolver_address(struct resolver *resolver, unsigned number, struct error *error_r)
 {
 	int64_t age_ms = loop_now_ms(resolver->loop) - resolver->asked_ms;
 	int64_t limit_s = resolver->is_known ? RESOLVE_AGE_S : RESOLVE_RETRY_S;
 
 	if (!resolver->is_numeric && !resolver->busy && age_ms >= limit_s * 1000)
 		start(resolver);
-	if (resolver->is_numeric || resolver->is_known)
-		return resolver->address;
-	error_set(error_r, "%s", resolver->trouble.text);
+	if (number < resolver->addresses.count)
+		return resolver->addresses.text[number];
+	error_set(error_r, "%s", resolver->addresses.count > 0 ? "no further address" : resolver->trouble.text);
 	return NULL;
 }
 

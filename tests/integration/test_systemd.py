@@ -60,6 +60,8 @@ class Systemd(unittest.TestCase):
         cls.put("etc/systemd/system/belfry.service.d/here.conf", SERVICE_HERE)
         cls.put("etc/systemd/system/belfry.socket.d/here.conf",
                 SOCKET_HERE % cls.port)
+        # as Debian's installer writes it; Dovecot is at one of the two only
+        cls.put("etc/hosts", "::1 localhost\n127.0.0.1 localhost\n")
         # not among the secrets: the connector's user reads it
         cls.put("etc/belfry-test-ca.pem", cls.read(cls.certificates.ca))
         for name, path in zip(("chain.pem", "key.pem"), cls.certificates.good):

@@ -134,6 +134,67 @@ static void logs_in(struct test *test)
 	assert_int_equal(test->ready, 1);
 }
 
+static struct stream *another(void *data, unsigned *address)
+{
+	struct test *test = data;
+	struct stream *near;
+
+	if (++*address > 2)
+		return NULL;
+	if (*address == 1 || test->fail_handshake)
+		return stream_refused(test->loop, NULL, NULL, *address == 1 ? "nobody there" : "nobody there, either");
+	stream_memory_pair(test->loop, &near, &test->server);
+	stream_own(test->server, server_happened, test);
+	return near;
+}
+
+static void start_unreached(struct test *test)
+{
+	struct imap_client_options options = {.security = IMAP_PLAIN, .another = another, .data = test,
+		.timeout_ms = TIMEOUT_MS, .trace_user = "alice"};
+
+	test->loop = loop_create_manual(0);
+	test->client = imap_client_create(stream_refused(test->loop, NULL, NULL, "nobody"), &options, &alice, &events, test);
+	loop_settle(test->loop);
+}
+
+static void the_next_address_is_tried_when_one_is_not_reached(void **state)
+{
+	struct test test = {0};
+
+	(void)state;
+	start_unreached(&test);
+	say(&test, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello\r\n");
+	assert_int_equal(test.failures, 0);
+	say(&test, "A1 OK [CAPABILITY IMAP4rev1] in\r\n");
+	assert_int_equal(test.ready, 1);
+	finish(&test);
+}
+
+static void only_the_last_address_says_why(void **state)
+{
+	struct test test = {.fail_handshake = true};
+
+	(void)state;
+	start_unreached(&test);
+	assert_int_equal(test.failures, 1);
+	assert_string_equal(test.why, "nobody there, either");
+	finish(&test);
+}
+
+static void who_was_reached_is_not_tried_elsewhere(void **state)
+{
+	struct test test = {0};
+
+	(void)state;
+	start_unreached(&test);
+	say(&test, "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello\r\n");
+	stream_close(&test.server);
+	loop_settle(test.loop);
+	assert_int_equal(test.failures, 1);
+	finish(&test);
+}
+
 static void a_login_takes_what_the_server_offers(void **state)
 {
 	struct test test = {0};
@@ -510,6 +571,9 @@ static void a_closed_connection_is_told_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_next_address_is_tried_when_one_is_not_reached),
+		cmocka_unit_test(only_the_last_address_says_why),
+		cmocka_unit_test(who_was_reached_is_not_tried_elsewhere),
 		cmocka_unit_test(a_login_takes_what_the_server_offers),
 		cmocka_unit_test(a_master_logs_in_as_somebody_else),
 		cmocka_unit_test(an_odd_password_travels_as_a_literal),
