@@ -10,7 +10,7 @@ from lib.dovecot import MASTER_PASSWORD, MASTER_USER
 from lib.http_raw import tls_context
 from lib.phone import Phone
 from lib.postfix import DOMAIN
-from lib.process import (Process, children_of, free_port, need_root,
+from lib.process import (Process, children_of, for_all_users, free_port, need_root,
                          port_answers, run, unavailable, wait_until)
 
 # The roles' own users: numbers that no account of a machine has.
@@ -28,7 +28,7 @@ def need_built(name):
                   "connectors/" + name.rpartition("-")[2]):
         path = os.path.join(build_folder(), place, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
-            return os.path.abspath(path)
+            return for_all_users(os.path.abspath(path))
     return unavailable("%s is not built in %s" % (name, build_folder()))
 
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders, ports and processes of a test: made here, gone afterwards."""
 
+import atexit
 import ctypes
+import functools
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -41,6 +44,30 @@ def need_program(*candidates):
         if found:
             return found
     return unavailable("no program %s" % " or ".join(candidates))
+
+
+def _is_for_all(path):
+    return all(os.stat(place).st_mode & 0o001
+               for place in [path] + [str(p) for p in pathlib.Path(path).parents])
+
+
+@functools.lru_cache(maxsize=None)
+def _copies():
+    folder = tempfile.mkdtemp(prefix="belfry-programs-")
+    os.chmod(folder, 0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def for_all_users(program):
+    """The program, or a copy: where somebody's home is closed to others (as
+    Debian makes it, and root's) servers that change user cannot run it."""
+    if _is_for_all(program):
+        return program
+    copy = os.path.join(_copies(), os.path.basename(program))
+    if not os.path.exists(copy):
+        shutil.copy(program, copy)
+    return copy
 
 
 def need_root():
