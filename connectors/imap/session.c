@@ -218,6 +218,7 @@ void session_close(struct session **owner)
 	}
 	buffer_release(&session->commands);
 	buffer_release(&session->continuation);
+	ahead_forget(&session->ahead);
 	free(session->selected);
 	free(session->trace_user);
 	free(session);

@@ -12,6 +12,7 @@
 #include <libetpan/libetpan.h>
 #include <openssl/ssl.h>
 
+#include "connectors/imap/ahead.h"
 #include "connectors/imap/settings.h"
 #include "lib/core/buffer.h"
 #include "lib/core/error.h"
@@ -47,6 +48,7 @@ struct session {
 	char *selected;
 
 	uint64_t validity;         /* UIDVALIDITY of the selected mailbox */
+	struct ahead ahead;        /* mails of it */
 	/* Commands of ours. */
 	struct buffer commands;    /* queued, not yet sent */
 	struct buffer continuation; /* sent when the server asks for more of the command with "+" … */

@@ -228,10 +228,18 @@ int session_select(struct session *session, const char *collection, struct error
 	return 1;
 }
 
+static void hear_news(const struct imap_response *response, void *data)
+{
+	struct session *session = data;
+
+	if (imap_text_is(response->keyword, "EXISTS"))
+		session->ahead.has_news = true;
+}
+
 enum session_answer session_refresh(struct session *session, struct error *error_r)
 {
 	session_queue(session, "NOOP");
-	return session_await(session, NULL, NULL, error_r);
+	return session_await(session, hear_news, session, error_r);
 }
 
 struct selection {
@@ -276,6 +284,7 @@ bool session_can_ask_selected(const struct session *session)
 
 void session_note_selected(struct session *session, const char *collection, uint64_t validity)
 {
+	ahead_forget(&session->ahead);
 	free(session->selected);
 	session->selected = mem_strdup(collection);
 	session->validity = validity;
@@ -283,5 +292,6 @@ void session_note_selected(struct session *session, const char *collection, uint
 
 void session_unselect(struct session *session)
 {
+	ahead_forget(&session->ahead);
 	*session->selected = '\0';
 }

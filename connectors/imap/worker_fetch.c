@@ -269,14 +269,29 @@ static bool append_set(const struct fetch *fetch, struct buffer *set)
 	return count > 0;
 }
 
+void fetch_queue(struct session *session, const char *set)
+{
+	session_queue(session, "UID FETCH %s (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.%d>)", set, FETCH_WHOLE_MAX);
+}
+
+/* What came along with the survey need not be asked for. */
+static void hear_ahead(struct fetch *fetch)
+{
+	struct imap_response response;
+
+	for (size_t i = fetch->batch_first; i < fetch->batch_end && !fetch->is_careful; i++)
+		if (!fetch->items[i].is_ready && ahead_find(&fetch->call->session->ahead, fetch->items[i].id, &response))
+			hear_mail(&response, fetch);
+}
+
 static bool queue_batch(struct fetch *fetch)
 {
 	struct buffer set = BUFFER_EMPTY;
-	bool any = append_set(fetch, &set);
 
+	hear_ahead(fetch);
+	bool any = append_set(fetch, &set);
 	if (any)
-		session_queue(fetch->call->session, "UID FETCH %s (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.%d>)",
-			buffer_string(&set), FETCH_WHOLE_MAX);
+		fetch_queue(fetch->call->session, buffer_string(&set));
 	buffer_release(&set);
 	return any;
 }
@@ -465,6 +480,7 @@ void worker_fetch(struct worker_call *call)
 	}
 	if (status != BELFRY__CONNECTOR__STATUS__OK)
 		worker_refuse(call, status, error.text);
+	ahead_drop(&call->session->ahead);
 	for (size_t i = fetch.sent; i < fetch.count; i++)
 		item_release(&fetch.items[i]);
 	free(fetch.items);

@@ -38,6 +38,8 @@ struct fetch {
 	int reopened;
 };
 
+/* Asks for all that is needed of small mails, and for the beginning of others. */
+void fetch_queue(struct session *, const char *set);
 /* Initialises item->arena and item->item. */
 void fetch_item_begin(struct fetch_item *);
 /* The body is done: what is too long to be sent inline goes into a descriptor. */

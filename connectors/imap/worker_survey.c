@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Survey: STATUS (the position, first), EXAMINE (unless it is selected), SEARCH and FETCH FLAGS leave together. Only when a filter leaves a
- * part of the mailbox the flags are asked in a second trip, for that part.
+ * Survey: STATUS (the position, first), EXAMINE (unless it is selected), SEARCH and FETCH FLAGS leave together, and when
+ * mails came since the last time, the FETCH of these. Only when a filter leaves a part of the mailbox the flags are asked
+ * in a second trip, for that part.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "connectors/imap/mailbox_name.h"
 #include "connectors/imap/position.h"
-#include "connectors/imap/worker_internal.h"
+#include "connectors/imap/worker_fetch.h"
 #include "lib/core/mem.h"
 #include "lib/model/ranges.h"
 
@@ -18,8 +20,8 @@ enum {
 };
 
 /* The commands under way, in the order of their answers. */
-enum step { STEP_UNSELECT, STEP_STATUS, STEP_SELECT, STEP_SEARCH, STEP_FLAGS };
-enum { STEPS_MAX = 6 };
+enum step { STEP_UNSELECT, STEP_STATUS, STEP_SELECT, STEP_SEARCH, STEP_FLAGS, STEP_AHEAD };
+enum { STEPS_MAX = 7 };
 
 /* Two sessions that open a mailbox for the first time may each make it, and see two UIDVALIDITYs until one of them is
  * written: then it is opened anew. */
@@ -71,7 +73,7 @@ static void hear_flags(struct survey *survey, const struct imap_response *respon
 	struct imap_token token;
 	uint64_t uid = 0;
 	uint32_t flags = 0;
-	bool has_flags = false;
+	bool has_flags = false, is_mail = false;
 
 	if (!response->has_number || imap_token_next(&cursor).kind != IMAP_OPEN)
 		return;
@@ -83,11 +85,15 @@ static void hear_flags(struct survey *survey, const struct imap_response *respon
 		} else if (imap_text_is(token.text, "FLAGS")) {
 			has_flags = imap_token_next(&cursor).kind == IMAP_OPEN;
 			flags = has_flags ? worker_read_flags(&cursor, NULL, NULL) : 0;
-		} else if (!worker_skip_value(&cursor)) {
-			return;
+		} else {
+			is_mail |= token.text.length > 5 && strncasecmp(token.text.bytes, "BODY[", 5) == 0;
+			if (!worker_skip_value(&cursor))
+				return;
 		}
 	}
-	if (has_flags && uid > 0 && uid <= UINT32_MAX)
+	if (is_mail)
+		ahead_keep(&survey->call->session->ahead, uid, response->rest);
+	else if (has_flags && uid > 0 && uid <= UINT32_MAX)
 		add_flags(survey, uid, flags);
 }
 
@@ -149,6 +155,7 @@ static int queue_view(struct survey *survey, struct error *error_r)
 	struct session *session = survey->call->session;
 	bool is_selected = session_has_selected(session, survey->request->collection);
 
+	ahead_drop(&session->ahead);
 	if (is_selected && !survey->opens_anew && session_can_ask_selected(session)
 		&& session_refresh(session, error_r) == SESSION_OK)
 		return queue_status(survey, error_r);
@@ -186,6 +193,20 @@ static void queue_flags(struct survey *survey, const char *set, bool changes_onl
 			(unsigned long long)survey->request->since_token);
 	else
 		session_queue(survey->call->session, "UID FETCH %s (FLAGS)", set);
+}
+
+/* The session has seen mails come: whoever surveys fetches them next. */
+static void queue_ahead(struct survey *survey)
+{
+	struct session *session = survey->call->session;
+	struct buffer set = BUFFER_EMPTY;
+
+	if (!session->ahead.has_news || session->ahead.next == 0)
+		return;
+	worker_append_range(&set, session->ahead.next, session->ahead.next + AHEAD_MAX - 1);
+	fetch_queue(session, buffer_string(&set));
+	buffer_release(&set);
+	note_step(survey, STEP_AHEAD);
 }
 
 /* Flags of what is present, when that is less than all. */
@@ -269,12 +290,21 @@ static void leave_out_newer(struct survey *survey)
 		ranges_remove(&survey->present, survey->position.next, UINT32_MAX);
 }
 
+/* From here on mails are new. */
+static void note_surveyed(struct survey *survey)
+{
+	struct ahead *ahead = &survey->call->session->ahead;
+
+	ahead->next = survey->position.next;
+	ahead->has_news = false;
+}
+
 /* --- the steps ------------------------------------------------------------------------------------------------- */
 
 /* What an answer means for the whole. Flags that are refused are asked in another way. */
 static worker_status judge(struct survey *survey, enum step step, enum session_answer answer, const struct error *said)
 {
-	if (answer == SESSION_OK || step == STEP_UNSELECT)
+	if (answer == SESSION_OK || step == STEP_UNSELECT || step == STEP_AHEAD)
 		return BELFRY__CONNECTOR__STATUS__OK;
 	if (step == STEP_FLAGS) {
 		survey->flags_failed = true;
@@ -340,12 +370,14 @@ static worker_status survey_steps(struct survey *survey, bool *complete_r, struc
 		queue_flags(survey, "1:*", changes_only);
 		note_step(survey, STEP_FLAGS);
 	}
+	queue_ahead(survey);
 	status = hear_all(survey, error_r);
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		status = check(survey, error_r);
 	if (status != BELFRY__CONNECTOR__STATUS__OK)
 		return status;
 	leave_out_newer(survey);
+	note_surveyed(survey);
 	/* A mailbox without mod-sequences refuses CHANGEDSINCE (NOMODSEQ), an empty one 1:*. */
 	if (!with_flags || survey->flags_failed) {
 		survey->count = 0;

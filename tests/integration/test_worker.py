@@ -370,6 +370,47 @@ class Fetches(WorkerCase):
         self.append("b")
         self.assertEqual(self.fetch([2])[0]["mail"]["subject"], "b")
 
+    def fetches_said(self, ids):
+        """The UID FETCHes of bodies that a survey and a Fetch after it take,
+        as the server hears them; what is fetched."""
+        before = len(self.folder.read("%s.log" % self.user))
+        self.survey()
+        surveyed = len(self.folder.read("%s.log" % self.user))
+        items = self.fetch(ids)
+        log = self.folder.read("%s.log" % self.user)
+        return [re.findall(r'C: B\d+ "UID FETCH (\S+) \(UID', part)
+                for part in (log[before:surveyed], log[surveyed:])], items
+
+    def test_new_mails_come_along_with_the_survey(self):
+        self.start().send(trace=dict(subsystem="imap", on=True))
+        self.append("a")
+        self.assertEqual(self.fetches_said([1])[0], [[], ["1"]])
+        self.append("b", "c")
+        said, items = self.fetches_said([3, 2, 1])
+        self.assertEqual(said, [["2:5"], ["1"]])
+        self.assertEqual([i["mail"]["subject"] for i in items],
+                         ["c", "b", "a"])
+        self.assertEqual(self.fetches_said([3])[0], [[], ["3"]])
+
+    def test_new_mails_have_the_flags_of_the_last_survey(self):
+        self.append("a")
+        self.survey()
+        self.append("b")
+        self.survey()
+        self.lines("SELECT INBOX", "UID STORE 2 +FLAGS (\\Flagged)")
+        self.survey()
+        self.assertEqual(self.fetch([2])[0]["flags"], FLAG["FLAGGED"])
+
+    def test_what_came_along_is_of_its_mailbox(self):
+        self.append("a")
+        self.append("other", mailbox="Sent")
+        self.append("another", mailbox="Sent")
+        self.survey()
+        self.append("b")
+        self.survey()
+        self.assertEqual(self.fetch([2], collection="Sent")[0]["mail"]
+                         ["subject"], "another")
+
     def test_flags_dates_and_keywords(self):
         client = self.dovecot.imap(self.user)
         client.append("INBOX", "(\\Seen $MDNSent Junk Important)",
