@@ -13,10 +13,9 @@ from lib.dovecot import MASTER_PASSWORD, MASTER_USER, Dovecot
 from lib.http_raw import tls_context
 from lib.mail import deliver_lmtp, message
 from lib.phone import INBOX, Phone
-from lib.process import (Folder, free_port, need_program, need_root,
-                         port_answers, run, wait_until)
+from lib.process import (Folder, free_port, need_root, port_answers, run,
+                         wait_until)
 
-UNITS = "usr/local/lib/systemd/system"
 # The real one is a minute. A sanitizer may not look at its own process here,
 # so it cannot tell what leaks.
 SERVICE_HERE = """[Service]
@@ -24,7 +23,6 @@ WatchdogSec=3
 Environment=ASAN_OPTIONS=detect_leaks=0
 """
 SOCKET_HERE = "[Socket]\nListenStream=\nListenStream=127.0.0.1:%d\n"
-EXPOSURE_MAX = 30   # of 100, as systemd-analyze counts: "OK"
 USER = "alice"
 
 
@@ -187,32 +185,3 @@ class Systemd(unittest.TestCase):
             "find", "/usr/local/var/lib/belfry", "!", "-user", "belfry-hub",
             "-o", "-perm", "/077").stdout
         self.assertEqual(found, "")
-
-
-class Units(unittest.TestCase):
-    """What systemd-analyze says of them."""
-
-    @classmethod
-    def setUpClass(cls):
-        need_program("systemd-analyze")
-        cls.folder = Folder("units")
-        cls.addClassCleanup(cls.folder.remove)
-        cls.folder.make("layer")
-        run(["make", "-s", "-C", build_folder(), "install",
-             "DESTDIR=" + cls.folder("layer")])
-
-    def unit(self, name):
-        """With the program where it is now: verify looks for it."""
-        with open(self.folder("layer", UNITS, name), encoding="utf-8") as file:
-            text = file.read()
-        return self.folder.write(name, text.replace(
-            "ExecStart=/", "ExecStart=" + self.folder("layer") + "/"))
-
-    def test_systemd_finds_no_mistake_in_them(self):
-        done = run(["systemd-analyze", "verify", "--man=no",
-                    self.unit("belfry.service"), self.unit("belfry.socket")])
-        self.assertEqual(done.stdout + done.stderr, "")
-
-    def test_the_service_is_little_exposed(self):
-        run(["systemd-analyze", "security", "--offline=yes", "--no-pager",
-             "--threshold=%d" % EXPOSURE_MAX, self.unit("belfry.service")])
