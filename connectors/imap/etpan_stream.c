@@ -289,6 +289,9 @@ SSL_CTX *etpan_stream_context(const char *ca_file, struct error *error_r)
 		SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 		SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
 			| SSL_MODE_RELEASE_BUFFERS);
+		/* Servers put mails into records of a few kilobytes: several a read. */
+		SSL_CTX_set_read_ahead(context, 1);
+		SSL_CTX_set_default_read_buffer_len(context, ETPAN_STREAM_CHUNK);
 		return context;
 	}
 	SSL_CTX_free(context);
@@ -376,7 +379,7 @@ int etpan_stream_wait(mailstream *stream, int timeout_ms)
 	struct pollfd poll_fd = {.fd = etpan->fd, .events = POLLIN};
 	int ready;
 
-	if (etpan_stream_input(stream)->length > 0 || (etpan->tls != NULL && SSL_pending(etpan->tls) > 0))
+	if (etpan_stream_input(stream)->length > 0 || (etpan->tls != NULL && SSL_has_pending(etpan->tls)))
 		return 1;
 	ready = poll(&poll_fd, 1, timeout_ms);
 	return ready < 0 && errno == EINTR ? 0 : ready;
@@ -405,7 +408,7 @@ bool etpan_stream_disturbed(mailstream *stream)
 	struct etpan *etpan = etpan_of(stream);
 	struct pollfd poll_fd = {.fd = etpan->fd, .events = POLLIN};
 
-	return etpan_stream_input(stream)->length > 0 || (etpan->tls != NULL && SSL_pending(etpan->tls) > 0)
+	return etpan_stream_input(stream)->length > 0 || (etpan->tls != NULL && SSL_has_pending(etpan->tls))
 		|| poll(&poll_fd, 1, 0) != 0;
 }
 
