@@ -22,7 +22,9 @@ from lib.phone import BODY_HTML, INBOX, Phone, WBXML_TYPE
 from lib.process import Folder
 from cpu import CpuMeter
 
-USER, OTHER_USER = "u0001", "u0002"
+USER, OTHER_USER = "u0001", "u0002"             # the floor has its own
+SMALL_USER, SMALL_OTHER_USER = "u0003", "u0004"
+SMALL = 100             # mails in their INBOX
 WINDOW = 100
 HEARTBEAT_S = 3000
 SETTLE_S = 0.02         # from a Ping's sending until the bell may ring
@@ -135,7 +137,7 @@ class Site:
         self.folder = Folder("bench")
         self.certificates = Certificates(self.folder)
         self.dovecot = Dovecot(
-            self.folder, self.certificates, users=2, lua=lua_script(
+            self.folder, self.certificates, users=4, lua=lua_script(
                 self.folder, self.folder("belfry", "run", "hook.sock")))
         self.belfry, self.devices = None, 0
 
@@ -275,7 +277,8 @@ def one_mail(site, courier, number):
     """Seconds from a Ping's answer to the end of the Sync with the mail."""
     courier.ping_start()
     time.sleep(SETTLE_S)
-    deliver_lmtp(site.dovecot.lmtp_port, USER, message("mail %d" % number))
+    deliver_lmtp(site.dovecot.lmtp_port, courier.phone.user,
+                 message("mail %d" % number))
     courier.ping_wait()
     since = time.monotonic()
     courier.sync()
@@ -285,10 +288,9 @@ def one_mail(site, courier, number):
     return took
 
 
-def one_fetch(site, client, number, uid):
+def one_fetch(site, client, user, number, uid):
     """Seconds for a client that has the mailbox open."""
-    deliver_lmtp(site.dovecot.lmtp_port, OTHER_USER,
-                 message("mail %d" % number))
+    deliver_lmtp(site.dovecot.lmtp_port, user, message("mail %d" % number))
     time.sleep(SETTLE_S)
     since = time.monotonic()
     client.command("NOOP")
@@ -299,20 +301,22 @@ def one_fetch(site, client, number, uid):
     return took
 
 
-def one_mail_rows(table, site, count, times):
-    courier = Courier(site.new_phone().set_up(), window=512)
+def one_mail_row(table, site, user, other_user, count, times):
+    courier = Courier(site.new_phone(user).set_up(), window=512)
     courier.sync_all(count)
-    client = ImapClient(site.dovecot, OTHER_USER)
+    client = ImapClient(site.dovecot, other_user)
     client.command("SELECT INBOX")
     syncs, floors = [], []
     for number in range(1, times + 6):
         syncs.append(one_mail(site, courier, number))
-        floors.append(one_fetch(site, client, number, count + number))
+        floors.append(one_fetch(site, client, other_user, number,
+                                count + number))
     syncs, floors = syncs[5:], floors[5:]   # the first ones log in, and so on
     client.close()
     courier.close()
     table.append((
-        "Ping answered → Sync with the new mail answered, TLS",
+        "Ping answered → Sync with the new mail answered, TLS; maildir with "
+        "%d mails" % count,
         "NOOP and FETCH: p50 %.2f ms, p99 %.2f ms" % (
             part(floors, .5) * 1000, part(floors, .99) * 1000),
         "p50 ≤ 5 ms", "p50 %.2f ms; p99 %.2f ms (%d mails)" % (
@@ -321,13 +325,16 @@ def one_mail_rows(table, site, count, times):
 
 def rows(table, quick):
     count, times, mails = (300, 2, 10) if quick else (2000, 9, 200)
+    boxes = ((USER, OTHER_USER, count), (SMALL_USER, SMALL_OTHER_USER, SMALL))
     site = Site()
     try:
-        site.fill(USER, count)
-        site.fill(OTHER_USER, count)
+        for user, other, filled in boxes:
+            site.fill(user, filled)
+            site.fill(other, filled)
         site.start()
         first_sync_rows(table, site, count, times)
-        one_mail_rows(table, site, count, mails)
+        for user, other, filled in boxes:
+            one_mail_row(table, site, user, other, filled, mails)
     finally:
         site.stop()
 
