@@ -6,8 +6,12 @@
  *	sync.c             reads the request, runs the jobs, commits, answers
  *	sync_wait.c        a request that waits for news
  *	sync_request.c     one Collection element into a job
- *	sync_collection.c  one job: apply the device's commands ▶ survey ▶ plan ▶ fetch ▶ write
+ *	sync_collection.c  one job, in the order of the next six:
+ *	sync_apply.c       the device's commands
+ *	sync_survey.c      what stands in the collection, and the plan
  *	sync_unreadable.c  … in which items that could not be read once are looked at again
+ *	sync_tell.c        the answer without bodies
+ *	sync_fetch.c       items with bodies, batch by batch: sync_add.c, then sync_responses.c
  *	sync_state.c       what the device has; the plan
  *	mail_write.c       one mail as ApplicationData
  */
@@ -111,11 +115,6 @@ uint64_t sync_filter_since_s(const struct request *, uint32_t filter);
 /* What a connector says is there; what makes no sense of it is left out. */
 void sync_take_ranges(struct ranges *, const Belfry__Connector__Ranges *);
 
-/* Reads the content of an Options element. Non-zero: it makes no sense. */
-int sync_options_read(struct request *, Belfry__Activesync__Options *, const struct wbxml_node *);
-/* … as a Fetch asks for it. whole: what is cut otherwise is not. */
-Belfry__Connector__BodyWish **sync_wishes(struct request *, const Belfry__Activesync__Options *, bool whole);
-
 /* Reads a Collection element. Non-zero: the whole request is refused with this status. */
 int sync_request_read(struct request *, struct sync_job *, const struct wbxml_node *);
 /* The records are there: finds the state, reads options and commands. Sets job->status. */
@@ -126,9 +125,18 @@ int sync_options_read(struct request *, Belfry__Activesync__Options *options_r, 
 /* The bodies that these options ask a Fetch for, options->n_bodies of them. whole: not truncated. */
 Belfry__Connector__BodyWish **sync_wishes(struct request *, const Belfry__Activesync__Options *, bool whole);
 
-/* Runs the job at work->job_at; sync_job_done() follows when its part of the answer is written. */
+/* The job at work->job_at. */
+struct sync_job *sync_job_now(struct request *);
+/* Runs it; sync_job_done() follows when its part of the answer is written. */
 void sync_job_run(struct request *);
 void sync_job_done(struct request *);
+/* The connector cannot: the collection gets the status that this means. sync_job_done() follows. */
+void sync_job_fail(struct request *, const Belfry__Connector__Response *);
+
+/* Carries the device's commands out; sync_survey() follows, or sync_tell() when the answer is given again. */
+void sync_apply(struct request *);
+/* Asks what is there; sync_look_at_unreadable() follows, or sync_tell() when the device wants no changes. */
+void sync_survey(struct request *);
 
 /* After the survey, before the plan: which of the items that the device was told to be unreadable can be read now?
  * They are taken out of the survey, so that the plan deletes them from the device and the next answer adds them: no
@@ -140,8 +148,27 @@ void sync_job_plan(struct request *);
 bool sync_wait(struct request *);
 extern const struct park_kind sync_kind;
 
+/* Writes what is planned; the collection's part of the answer is complete when sync_job_done() follows. */
+void sync_tell(struct request *);
+void sync_fetch_next(struct request *);
+
 /* The collection's part of the answer up to the changes. */
 void sync_write_head(struct request *, struct sync_job *);
+/* Opens Commands, unless it is open. */
+void sync_open_commands(struct request *);
+void sync_write_server_id(struct request *, uint64_t item);
+/* A mail's ApplicationData as the collection's options want it. */
+void sync_write_mail(struct request *, const Belfry__Connector__Item *, const char *server_id, int fd);
+/* An item of job->items as Add, or as Fetch within Responses. */
+void sync_write_add(struct request *, const Belfry__Connector__Item *, int fd);
+void sync_write_fetched(struct request *, const Belfry__Connector__Item *, int fd);
+
+/* Is any command of the device to be answered? */
+bool sync_has_responses(const struct sync_job *);
+/* Ends Commands, and writes which commands failed; job->items are those that are fetched by name. */
+void sync_begin_responses(struct request *);
+/* What is fetched by name and has no room any more is to be asked for again. */
+void sync_refuse_rest(struct request *);
 
 /* How a mail is written. */
 struct mail_form {

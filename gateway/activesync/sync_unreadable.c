@@ -9,17 +9,10 @@
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/sync.h"
 
-static struct sync_job *job_of(struct request *request)
-{
-	struct sync_work *work = request->work;
-
-	return &work->jobs[work->job_at];
-}
-
 static void looked(const Belfry__Connector__Response *response, int fd, bool is_last, void *data)
 {
 	struct request *request = data;
-	struct sync_job *job = job_of(request);
+	struct sync_job *job = sync_job_now(request);
 	const Belfry__Connector__Item *item = response->fetched == NULL ? NULL : response->fetched->item;
 
 	if (fd >= 0)
@@ -44,7 +37,7 @@ static void list(struct request *request, const struct ranges *bad, Belfry__Conn
 
 void sync_look_at_unreadable(struct request *request)
 {
-	struct sync_job *job = job_of(request);
+	struct sync_job *job = sync_job_now(request);
 	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
 	Belfry__Connector__Fetch fetch = BELFRY__CONNECTOR__FETCH__INIT;
 
