@@ -213,6 +213,10 @@ static void checked_before(const Belfry__Connector__Response *response, int fd, 
 
 	(void)fd;
 	(void)is_last;
+	if (hierarchy_is_silent(request, response)) {
+		request_answer_retry(request, response->reason);
+		return;
+	}
 	change->knew_all = position != NULL && hierarchy_write(request, position) == NULL;
 	ask_for_it(request);
 }

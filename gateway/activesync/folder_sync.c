@@ -151,6 +151,10 @@ static void checked(const Belfry__Connector__Response *response, int fd, bool is
 
 	(void)fd;
 	(void)is_last;
+	if (hierarchy_is_silent(request, response)) {
+		request_answer_retry(request, response->reason);
+		return;
+	}
 	work->position = hierarchy_read(response, request->arena);
 	list(request);
 }

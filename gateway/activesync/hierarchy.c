@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/park.h"
 #include "gateway/activesync/state.pb-c.h"
 
@@ -19,6 +20,12 @@ void hierarchy_ask(struct request *request, connector_answered *answered)
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_CHECK;
 	question.check = &message;
 	request_ask_watch(request, &question, answered);
+}
+
+bool hierarchy_is_silent(const struct request *request, const Belfry__Connector__Response *response)
+{
+	return response->status == BELFRY__CONNECTOR__STATUS__UNAVAILABLE &&
+		loop_now_ms(request->engine->host.loop) - request->started_ms >= HIERARCHY_SILENCE_MS;
 }
 
 Belfry__Role__Position *hierarchy_read(const Belfry__Connector__Response *response, struct arena *arena)
