@@ -15,14 +15,14 @@
 /* MS-ASCMD 2.2.3.177.5 */
 enum { STATUS_SUCCESS = 1, STATUS_SERVER_ERROR = 6, STATUS_INVALID_SYNC_KEY = 9, STATUS_BAD_REQUEST = 10 };
 
-enum { FORGET_MAX = 500 }; /* folders whose state goes with one commit: two records each, the store takes 1024 */
+enum { FORGET_BATCH = 100 }; /* folders whose state goes at a time: what is read of them fits one answer of the store */
 
 struct work {
 	Belfry__Activesync__Folders *folders;
 	Belfry__Role__Position *position; /* of the hierarchy; NULL: not to be had */
 	bool changed;
-	char **forgotten;       /* keys of the state of folders that the device has acknowledged to be gone */
-	size_t forgotten_count;
+	char **forgotten;       /* keys of the state of folders that the device has acknowledged to be gone … */
+	size_t forgotten_count, forgotten_next; /* … of which those before forgotten_next are gone */
 };
 
 int folder_sync_prepare(struct request *request, Belfry__Role__Begin *begin)
@@ -101,17 +101,13 @@ static void committed(const Belfry__Role__Committed *done, void *data)
 static void commit(struct request *request)
 {
 	struct work *work = request->work;
-	Belfry__Role__Write **writes = arena_alloc(request->arena, (work->forgotten_count + 2) * sizeof *writes);
-	Belfry__Role__Write *position = hierarchy_write(request, work->position);
+	Belfry__Role__Write *writes[2], *position = hierarchy_write(request, work->position);
 	size_t count = 0;
 
 	if (position != NULL)
 		writes[count++] = position;
 	if (work->changed || work->forgotten_count != 0)
 		writes[count++] = request_write(request, "folders", &work->folders->base);
-	for (size_t i = 0; i < work->forgotten_count; i++)
-		if (request_record(request, work->forgotten[i]) != NULL)
-			writes[count++] = request_remove(request, work->forgotten[i]);
 	if (count == 0)
 		answer_listed(request);
 	else
@@ -167,8 +163,8 @@ static void check(struct request *request)
 /* What the device had of folders that are gone, before the hierarchy forgets them. */
 static void list_forgotten(struct request *request, struct work *work)
 {
-	work->forgotten = arena_alloc(request->arena, FORGET_MAX * 2 * sizeof *work->forgotten);
-	for (size_t i = 0; i < work->folders->n_folders && work->forgotten_count < FORGET_MAX * 2; i++) {
+	work->forgotten = arena_alloc(request->arena, (work->folders->n_folders * 2 + 1) * sizeof *work->forgotten);
+	for (size_t i = 0; i < work->folders->n_folders; i++) {
 		const Belfry__Activesync__Folder *folder = work->folders->folders[i];
 		if (folder->removed == 0)
 			continue;
@@ -177,14 +173,45 @@ static void list_forgotten(struct request *request, struct work *work)
 	}
 }
 
+static void forget_and_check(struct request *);
+
+static void forgot(const Belfry__Role__Committed *done, void *data)
+{
+	(void)done;
+	forget_and_check(data);
+}
+
+static size_t next_forgotten(const struct work *work)
+{
+	size_t left = work->forgotten_count - work->forgotten_next;
+
+	return left < FORGET_BATCH * 2 ? left : FORGET_BATCH * 2;
+}
+
+static void forget(struct request *request)
+{
+	struct work *work = request->work;
+	size_t count = next_forgotten(work), there = 0;
+	Belfry__Role__Write **writes = arena_alloc(request->arena, count * sizeof *writes);
+
+	for (; count > 0; count--, work->forgotten_next++)
+		if (request_record(request, work->forgotten[work->forgotten_next]) != NULL)
+			writes[there++] = request_remove(request, work->forgotten[work->forgotten_next]);
+	if (there == 0)
+		forget_and_check(request);
+	else
+		request_commit_first(request, writes, there, forgot);
+}
+
 static void forget_and_check(struct request *request)
 {
 	const struct work *work = request->work;
+	size_t count = next_forgotten(work);
 
-	if (work->forgotten_count != 0)
-		request_read(request, work->forgotten, work->forgotten_count, check);
-	else
+	if (count == 0)
 		check(request);
+	else
+		request_read(request, work->forgotten + work->forgotten_next, count, forget);
 }
 
 void folder_sync_run(struct request *request)

@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "gateway/activesync/state.pb-c.h"
 #include "tests/unit/gateway/activesync/try_engine.h"
 
 static char key[64];
@@ -131,6 +133,74 @@ static void the_state_of_a_folder_goes_when_its_end_is_acknowledged(void **state
 		assert_string_equal(try_text(&try, "Status", 0), "3");
 		try_end(&try);
 	}
+}
+
+static void put_record(struct try_engine *try, const char *name, const void *value, size_t length)
+{
+	struct try_record *record = try->records;
+
+	while (record < try->records + try->record_count && strcmp(record->key, name) != 0)
+		record++;
+	if (record == try->records + try->record_count) {
+		assert_true(++try->record_count <= TRY_RECORDS_MAX);
+		snprintf(record->key, sizeof record->key, "%s", name);
+	}
+	record->revision = ++try->last_transaction;
+	buffer_truncate(&record->value, 0);
+	buffer_append(&record->value, value, length);
+}
+
+/* As if the device had been told of the end of so many folders. */
+static void remove_many(struct try_engine *try, unsigned count)
+{
+	const struct try_record *record = try->records;
+	Belfry__Activesync__Folder *all = calloc(count, sizeof *all), **list = calloc(count + 3, sizeof *list);
+	char name[40];
+
+	while (strcmp(record->key, "folders") != 0)
+		record++;
+	Belfry__Activesync__Folders *folders = belfry__activesync__folders__unpack(NULL, record->value.length,
+		(const uint8_t *)record->value.data);
+	Belfry__Activesync__Folders more = *folders;
+	memcpy(list, folders->folders, folders->n_folders * sizeof *list);
+	more.folders = list;
+	for (unsigned i = 0; i < count; i++) {
+		belfry__activesync__folder__init(&all[i]);
+		all[i].id = 1000 + i;
+		all[i].removed = folders->key;
+		list[more.n_folders++] = &all[i];
+		snprintf(name, sizeof name, "sync/%u", all[i].id);
+		put_record(try, name, "x", 1);
+		snprintf(name, sizeof name, "position/%u", all[i].id);
+		put_record(try, name, "x", 1);
+	}
+	size_t length = belfry__activesync__folders__get_packed_size(&more);
+	uint8_t *packed = malloc(length);
+	belfry__activesync__folders__pack(&more, packed);
+	put_record(try, "folders", packed, length);
+	free(packed);
+	belfry__activesync__folders__free_unpacked(folders, NULL);
+	free(list);
+	free(all);
+}
+
+static void the_state_of_many_folders_goes_as_that_of_one(void **state)
+{
+	enum { MANY = 600 };
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	folder_sync(&try, "0");
+	size_t before = try.record_count;
+	remove_many(&try, MANY);
+	folder_sync(&try, key);
+	assert_string_equal(try_text(&try, "Status", 0), "1");
+	assert_int_equal(try.record_count, before);
+	unsigned commits = try.commits;
+	folder_sync(&try, key);
+	assert_int_equal(try.commits, commits);
+	try_end(&try);
 }
 
 static void a_device_that_starts_anew_is_not_told_of_what_went(void **state)
@@ -264,6 +334,7 @@ int main(void)
 		cmocka_unit_test(later_only_what_changed_is_told),
 		cmocka_unit_test(the_key_before_gets_the_same_answer_again),
 		cmocka_unit_test(the_state_of_a_folder_goes_when_its_end_is_acknowledged),
+		cmocka_unit_test(the_state_of_many_folders_goes_as_that_of_one),
 		cmocka_unit_test(a_device_that_starts_anew_is_not_told_of_what_went),
 		cmocka_unit_test(a_wrong_key_is_told_so),
 		cmocka_unit_test(a_connector_that_cannot_list_makes_the_device_come_again),

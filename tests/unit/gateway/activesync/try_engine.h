@@ -13,7 +13,7 @@
 #include "lib/core/buffer.h"
 #include "lib/ipc/link.h"
 
-enum { TRY_MAILBOXES_MAX = 8, TRY_RECORDS_MAX = 700, TRY_ITEMS_MAX = 600, TRY_WATCHED_MAX = 16 };
+enum { TRY_MAILBOXES_MAX = 8, TRY_RECORDS_MAX = 1300, TRY_ITEMS_MAX = 600, TRY_WATCHED_MAX = 16 };
 
 struct try_item {
 	uint64_t uid, received_s, token; /* token: of its last change */
