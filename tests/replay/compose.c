@@ -165,13 +165,16 @@ static int compose_ping(struct composer *composer)
 static int compose_provision(struct composer *composer)
 {
 	const char *ack = value_of(composer, "ack"), *type = value_of(composer, "type"), *key = value_of(composer, "give");
+	const char *model = value_of(composer, "model");
 	struct wbxml_writer *writer = &composer->writer;
 
+	if (model == NULL)
+		model = ack == NULL && composer->device->version >= 141 ? "Replayer" : "none";
 	wbxml_writer_start(writer, AS_PROVISION_PROVISION);
-	if (value_of(composer, "model") != NULL) {
+	if (strcmp(model, "none") != 0) {
 		wbxml_writer_start(writer, AS_SETTINGS_DEVICEINFORMATION);
 		wbxml_writer_start(writer, AS_SETTINGS_SET);
-		wbxml_writer_text_element(writer, AS_SETTINGS_MODEL, value_of(composer, "model"));
+		wbxml_writer_text_element(writer, AS_SETTINGS_MODEL, model);
 		wbxml_writer_end(writer);
 		wbxml_writer_end(writer);
 	}

@@ -96,12 +96,13 @@ static void put_header(const struct wish *wish, struct buffer *out, size_t body_
 		buffer_printf(out, "Authorization: Basic %s\r\n", base64(login, strlen(login), wish->arena));
 	if (wish->command != NULL && !is_short) {
 		buffer_printf(out, "MS-ASProtocolVersion: %u.%u\r\n", wish->version / 10, wish->version % 10);
-		buffer_printf(out, "X-MS-PolicyKey: %u\r\n", wish->policy_key);
+		if (strcmp(value_or(wish, "policy", "last"), "none") != 0)
+			buffer_printf(out, "X-MS-PolicyKey: %u\r\n", wish->policy_key);
 	}
 	if (value_of(wish, "header") != NULL)
 		buffer_printf(out, "%s\r\n", value_of(wish, "header"));
 	if (body_length > 0)
-		buffer_append_string(out, "Content-Type: application/vnd.ms-sync.wbxml\r\n");
+		buffer_printf(out, "Content-Type: %s\r\n", value_or(wish, "content", "application/vnd.ms-sync.wbxml"));
 	buffer_printf(out, "Content-Length: %zu\r\n\r\n", body_length);
 }
 

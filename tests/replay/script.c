@@ -41,12 +41,12 @@ static void split(struct step *step, struct arena *arena)
 	step->words = arena_alloc(arena, (WORDS_MAX + 1) * sizeof *step->words);
 	while (*(at += strspn(at, " \t")) != '\0' && step->count < WORDS_MAX) {
 		size_t length = word_length(at);
+		if (length == 2 && strncmp(at, "<<", 2) == 0) {
+			step->block = arena_strdup(arena, at + 2 + strspn(at + 2, " \t"));
+			return;
+		}
 		step->words[step->count++] = arena_strndup(arena, at, length);
 		at += length;
-	}
-	if (step->count > 0 && strcmp(step->words[step->count - 1], "<<") == 0) {
-		step->words[--step->count] = NULL;
-		step->block = "";
 	}
 }
 
@@ -82,7 +82,7 @@ static int read_steps(FILE *file, struct arena *arena, struct script *script, st
 		struct step *step = &script->steps[script->count++];
 		*step = (struct step){.line = number, .text = arena_strdup(arena, text)};
 		split(step, arena);
-		if (step->block != NULL && read_block(file, step, &number, arena) < 0)
+		if (step->block != NULL && *step->block == '\0' && read_block(file, step, &number, arena) < 0)
 			return error_set(error_r, "%s:%u: this << has no >>", script->path, step->line);
 	}
 	return 0;

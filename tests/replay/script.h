@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A transcript (*.rpl), as tests/replay/README describes it: one step a line, "#" comments, and a block between "<<" at
- * the end of a line and a line ">>", which belongs to the step. Words are divided by blanks; "…" holds blanks
+ * A transcript (*.rpl), as tests/replay/README describes it: one step a line, "#" comments, and a block, which belongs to
+ * the step: what stands behind "<<" in the line, or, if nothing does, the lines up to a line ">>". Words are divided by blanks; "…" holds blanks
  * together, anywhere in a word; a value may be a list with commas.
  */
 #ifndef BELFRY_TESTS_REPLAY_SCRIPT_H
