@@ -126,11 +126,22 @@ void request_answer(struct request *request)
 	request_answer_response(request, &response);
 }
 
+/* What HTTP says until 12.1 for a common status (MS-ASCMD 2.2.2): 400 for what is wrong with the request, also where the
+ * section does not say what. */
+static unsigned http_status_of(int status)
+{
+	switch (status) {
+	case COMMON_SERVER_ERROR_RETRY: return 503;
+	case COMMON_SUBMISSION_FAILED: return 500;
+	case COMMON_TOO_LARGE: return 413;
+	default: return 400;
+	}
+}
+
 void request_answer_status(struct request *request, int status)
 {
 	if (status > 100 && request->version < 140) {
-		request_answer_http(request, status == COMMON_SERVER_ERROR_RETRY ? 503 : status == COMMON_TOO_LARGE ? 413 : 500,
-			arena_printf(request->arena, "status %d", status));
+		request_answer_http(request, http_status_of(status), arena_printf(request->arena, "status %d", status));
 		return;
 	}
 	request->result = arena_printf(request->arena, "status=%d", status);

@@ -425,7 +425,7 @@ class TestVersion121(Sending):
 
     def test_failures_are_http_errors(self):
         self.assertEqual(self.post("SendMail", self.mail(
-            "Bad", to=address("refused"))), 500)
+            "Bad", to=address("refused"))), 400)
         self.assertEqual(self.post("SendMail", self.mail(
             "Later", to=address("later"))), 503)
         self.assertEqual(self.phone.raw(

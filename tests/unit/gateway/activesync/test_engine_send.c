@@ -339,7 +339,7 @@ static void until_12_1_the_body_is_the_mail(void **state)
 	assert_int_equal(try.sent.item, 3);
 	assert_int_equal(post("Cmd=SmartForward&ItemId=1:2", MAIL), 200);
 	assert_int_equal(try.sent.item, 2);
-	assert_int_equal(post("Cmd=SmartForward&CollectionId=2&ItemId=1:2", MAIL), 500);
+	assert_int_equal(post("Cmd=SmartForward&CollectionId=2&ItemId=1:2", MAIL), 400);
 	assert_int_equal(try.asked[SEND], 4);
 }
 
@@ -363,7 +363,7 @@ static void until_12_1_failures_are_http_errors(void **state)
 	assert_int_equal(post("Cmd=SendMail", MAIL), 503);
 	try.refuse[SEND] = BELFRY__CONNECTOR__STATUS__TOO_LARGE;
 	assert_int_equal(post("Cmd=SendMail", MAIL "x"), 413);
-	assert_int_equal(post("Cmd=SendMail", ""), 500);
+	assert_int_equal(post("Cmd=SendMail", ""), 400);
 	assert_int_equal(try_ask(&try, &(struct try_request){.command = "SendMail", .version = "12.1",
 		.body = "ComposeMail:SendMail{ClientId=1 Mime=x}"}), 400);
 }
