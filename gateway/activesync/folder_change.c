@@ -22,7 +22,8 @@ enum {
 	STATUS_SERVER_ERROR = 6, STATUS_INVALID_SYNC_KEY = 9, STATUS_BAD_REQUEST = 10, STATUS_UNKNOWN = 11
 };
 
-enum { TYPE_GENERIC = 1, TYPE_USER_MAIL = 12 }; /* what may be made; the backend has mail only */
+/* What may be made; the backend has mail only. */
+enum { TYPE_GENERIC = 1, TYPE_USER_MAIL = 12, TYPE_RECIPIENT_CACHE = 19 };
 
 struct folder_change {
 	Belfry__Activesync__Folders *folders;
@@ -38,7 +39,7 @@ int folder_change_prepare(struct request *request, Belfry__Role__Begin *begin)
 	static char sync[] = "sync/", position[] = "position/", *prefixes[] = {sync, position};
 	const char *key = wbxml_node_text(request->root, AS_FOLDERHIERARCHY_SYNCKEY);
 
-	if (key == NULL || key[0] == '\0')
+	if (key == NULL || wbxml_node_child(request->root, AS_FOLDERHIERARCHY_STATUS) != NULL) /* MS-ASCMD 2.2.3.77 */
 		return STATUS_BAD_REQUEST;
 	begin->locks = begin->keys = names;
 	begin->n_locks = 1;
@@ -228,6 +229,14 @@ static void carry_out(struct request *request)
 
 /* --- what is asked for ----------------------------------------------------------------------------------------- */
 
+/* The cache of recipients (MS-ASCMD 2.2.3.30.6) is not kept here, and no device may change it: who tries is told that. */
+static bool is_recipient_cache(const struct request *request, uint16_t tag)
+{
+	const char *id = wbxml_node_text(request->root, tag);
+
+	return id != NULL && strcmp(id, "RI") == 0;
+}
+
 static int read_place(const struct request *request, Belfry__Activesync__FolderChange *asked)
 {
 	const char *name = wbxml_node_text(request->root, AS_FOLDERHIERARCHY_DISPLAYNAME);
@@ -237,6 +246,8 @@ static int read_place(const struct request *request, Belfry__Activesync__FolderC
 	    parent == WBXML_VALUE_EMPTY)
 		return STATUS_BAD_REQUEST;
 	asked->display_name = (char *)name;
+	if (is_recipient_cache(request, AS_FOLDERHIERARCHY_PARENTID))
+		return STATUS_SPECIAL;
 	return parent == WBXML_VALUE_BAD ? STATUS_NO_PARENT : 0;
 }
 
@@ -246,6 +257,8 @@ static int read_id(const struct request *request, Belfry__Activesync__FolderChan
 
 	if (id == WBXML_VALUE_MISSING || id == WBXML_VALUE_EMPTY)
 		return STATUS_BAD_REQUEST;
+	if (is_recipient_cache(request, AS_FOLDERHIERARCHY_SERVERID))
+		return STATUS_SPECIAL;
 	return id == WBXML_VALUE_BAD || asked->id == 0 ? STATUS_NOT_FOUND : 0;
 }
 
@@ -253,10 +266,11 @@ static int read_create(const struct request *request, Belfry__Activesync__Folder
 {
 	uint32_t type;
 
-	if (wbxml_node_number(request->root, AS_FOLDERHIERARCHY_TYPE, &type) != WBXML_VALUE_GOOD ||
-	    (type != TYPE_GENERIC && type != TYPE_USER_MAIL))
+	if (wbxml_node_number(request->root, AS_FOLDERHIERARCHY_TYPE, &type) != WBXML_VALUE_GOOD)
 		return STATUS_BAD_REQUEST;
-	return read_place(request, asked);
+	if (type == TYPE_RECIPIENT_CACHE)
+		return STATUS_SPECIAL;
+	return type == TYPE_GENERIC || type == TYPE_USER_MAIL ? read_place(request, asked) : STATUS_BAD_REQUEST;
 }
 
 static int read_delete(const struct request *request, Belfry__Activesync__FolderChange *asked)

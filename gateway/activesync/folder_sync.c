@@ -30,7 +30,7 @@ int folder_sync_prepare(struct request *request, Belfry__Role__Begin *begin)
 	static char name[] = "folders", position[] = HIERARCHY_RECORD, *names[] = {name, position};
 	const char *key = wbxml_node_text(request->root, AS_FOLDERHIERARCHY_SYNCKEY);
 
-	if (key == NULL || key[0] == '\0')
+	if (key == NULL)
 		return STATUS_BAD_REQUEST;
 	begin->locks = begin->keys = names;
 	begin->n_locks = 1;

@@ -227,7 +227,7 @@ static void a_wrong_key_is_told_so(void **state)
 	static const struct {
 		const char *body, *status;
 	} cases[] = {
-		{"FolderSync", "10"}, {"FolderSync{SyncKey}", "10"}, {"FolderSync{Count=1}", "10"},
+		{"FolderSync", "10"}, {"FolderSync{SyncKey}", "9"}, {"FolderSync{Count=1}", "10"},
 		{"FolderSync{SyncKey=1}", "9"}, {"FolderSync{SyncKey=00}", "9"}, {"FolderSync{SyncKey=1-1}", "9"},
 		{"FolderSync{SyncKey=-1--1}", "9"}, {"FolderSync{SyncKey=99999999999-99999999999}", "9"},
 		{"FolderSync{SyncKey=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}", "9"},
