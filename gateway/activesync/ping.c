@@ -71,12 +71,14 @@ static void answer_bound(struct request *request, int status, uint16_t tag, uint
 	request_answer(request);
 }
 
-static void add_folder(Belfry__Activesync__Ping *ping, uint32_t id)
+/* False: it is there (MS-ASCMD 2.2.3.90: no Id twice). */
+static bool add_folder(Belfry__Activesync__Ping *ping, uint32_t id)
 {
 	for (size_t i = 0; i < ping->n_folders; i++)
 		if (ping->folders[i] == id)
-			return;
+			return false;
 	ping->folders[ping->n_folders++] = id;
+	return true;
 }
 
 /* The folders of the request into the record; 0 or the status that refuses them. */
@@ -98,18 +100,38 @@ static int read_folders(struct request *request, Belfry__Activesync__Ping *ping,
 			return PING_STATUS_SYNTAX;
 		if (value == WBXML_VALUE_BAD)
 			return PING_STATUS_HIERARCHY; /* no id of ours */
-		add_folder(ping, id);
+		if (!add_folder(ping, id))
+			return PING_STATUS_SYNTAX;
 	}
 	return 0;
 }
 
-/* What the request says, completed by what the device said before. */
+/* A number that is too small or too large to be one of ours is out of bounds, and no error of syntax. */
+static int read_heartbeat(struct request *request, uint32_t *heartbeat_s_r)
+{
+	const char *text = wbxml_node_text(request->root, AS_PING_HEARTBEATINTERVAL);
+	enum wbxml_value value = wbxml_node_number(request->root, AS_PING_HEARTBEATINTERVAL, heartbeat_s_r);
+
+	if (value == WBXML_VALUE_MISSING || (value == WBXML_VALUE_GOOD && *heartbeat_s_r != 0))
+		return 0;
+	if (value == WBXML_VALUE_EMPTY || text == NULL)
+		return PING_STATUS_SYNTAX;
+	const char *digits = text + (*text == '-');
+	if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0')
+		return PING_STATUS_SYNTAX;
+	*heartbeat_s_r = *text == '-' || value == WBXML_VALUE_GOOD ? 0 : UINT32_MAX;
+	return PING_STATUS_HEARTBEAT;
+}
+
+/* What the request says, completed by what the device said before. Only no document at all says nothing. */
 static int read_request(struct request *request, Belfry__Activesync__Ping *ping)
 {
 	const struct wbxml_node *folders = wbxml_node_child(request->root, AS_PING_FOLDERS);
+	int heartbeat = read_heartbeat(request, &ping->heartbeat_s);
 
-	enum wbxml_value heartbeat = wbxml_node_number(request->root, AS_PING_HEARTBEATINTERVAL, &ping->heartbeat_s);
-	if (heartbeat == WBXML_VALUE_BAD || heartbeat == WBXML_VALUE_EMPTY)
+	if (heartbeat != 0)
+		return heartbeat;
+	if (request->root != NULL && wbxml_node_is_empty(request->root))
 		return PING_STATUS_SYNTAX;
 	if (folders != NULL) {
 		int status = read_folders(request, ping, folders);
@@ -190,14 +212,15 @@ void ping_run(struct request *request)
 	}
 	request->work = ping;
 	int status = read_request(request, ping);
+	if (status == 0 && (ping->heartbeat_s < limits->heartbeat_min_s || ping->heartbeat_s > limits->heartbeat_max_s))
+		status = PING_STATUS_HEARTBEAT;
 	if (status == PING_STATUS_TOO_MANY_FOLDERS)
 		answer_bound(request, status, AS_PING_MAXFOLDERS, limits->max_folders);
+	else if (status == PING_STATUS_HEARTBEAT)
+		answer_bound(request, status, AS_PING_HEARTBEATINTERVAL, ping->heartbeat_s < limits->heartbeat_min_s
+			? limits->heartbeat_min_s : limits->heartbeat_max_s);
 	else if (status != 0)
 		request_answer_status(request, status);
-	else if (ping->heartbeat_s < limits->heartbeat_min_s)
-		answer_bound(request, PING_STATUS_HEARTBEAT, AS_PING_HEARTBEATINTERVAL, limits->heartbeat_min_s);
-	else if (ping->heartbeat_s > limits->heartbeat_max_s)
-		answer_bound(request, PING_STATUS_HEARTBEAT, AS_PING_HEARTBEATINTERVAL, limits->heartbeat_max_s);
 	else if (!all_known(request, ping))
 		request_answer_status(request, PING_STATUS_HIERARCHY);
 	else
