@@ -95,11 +95,14 @@ void policy_digest(const struct policy_settings *policy, char digest_r[33])
 		snprintf(digest_r + i * 2, 3, "%02x", digest[i]);
 }
 
-/* MS-ASCMD 2.2.2: 142 not provisioned, 143 the policy has changed, 144 not the key that was given. */
+/* MS-ASCMD 2.2.2: 141 does not know what a policy is, 142 not provisioned, 143 the policy has changed, 144 not the key
+ * that was given. */
 static int missing(const struct request *request)
 {
 	const Belfry__Role__DeviceRecord *device = request->device_record;
 
+	if (!request->has_policy_key) /* a device that has none yet says 0 */
+		return COMMON_LEGACY_DEVICE;
 	if (device->policy_key == 0 || request->policy_key == 0)
 		return COMMON_DEVICE_NOT_PROVISIONED;
 	if (strcmp(device->policy_digest, request->engine->policy_digest) != 0)

@@ -14,7 +14,7 @@
 
 enum { STATUS_SUCCESS = 1, STATUS_PROTOCOL_ERROR = 2 };
 enum { POLICY_SUCCESS = 1, POLICY_NONE = 2, POLICY_UNKNOWN_TYPE = 3, POLICY_WRONG_KEY = 5 };
-enum { DEVICE_APPLIED = 1, DEVICE_PARTIALLY = 2 };
+enum { DEVICE_APPLIED = 1, DEVICE_PARTIALLY = 2, DEVICE_MANAGED_BY_OTHERS = 4 };
 
 struct provision {
 	const char *type;
@@ -80,31 +80,49 @@ static void committed(const Belfry__Role__Committed *answer, void *data)
 	write_answer(request, request->work);
 }
 
-/* First phase: the document and a key to come again with. */
-static void give(struct request *request, struct provision *work)
+/* First phase: the document and a key to come again with. From 14.1 on the device has to say what it is, here or before
+ * (MS-ASPROV 2.2.2.53). 0, or the status that refuses the device. */
+static int give(struct request *request, struct provision *work)
 {
+	if (request->version >= 141 && request->device_record->model[0] == '\0')
+		return COMMON_DEVICE_INFORMATION_REQUIRED;
 	if (!request->engine->settings->policy.required) {
 		work->policy_status = POLICY_NONE;
-		return;
+		return 0;
 	}
 	work->policy_status = POLICY_SUCCESS;
 	work->gives_document = true;
 	work->key = request->device_record->policy_key_pending = new_key();
 	request->device_changed = true;
+	return 0;
 }
 
-/* Second phase: the device says what it has made of it. A repeated acknowledgement gets the same key again. */
-static void acknowledge(struct request *request, struct provision *work, uint32_t key, uint32_t status)
+/* MS-ASPROV 3.1.5.2: what is required is required as a whole, and of the device itself. Until 12.1 a device that did what
+ * it could was as good as any, and whoever is managed elsewhere gets no key that counts. */
+static int judge(const struct request *request, uint32_t status)
+{
+	if (request->version < 140)
+		return 0;
+	return status == DEVICE_PARTIALLY ? COMMON_NOT_FULLY_PROVISIONABLE
+		: status == DEVICE_MANAGED_BY_OTHERS ? COMMON_EXTERNALLY_MANAGED : 0;
+}
+
+/* Second phase: the device says what it has made of it. A repeated acknowledgement gets the same key again. 0, or the
+ * status that refuses the device. */
+static int acknowledge(struct request *request, struct provision *work, uint32_t key, uint32_t status)
 {
 	Belfry__Role__DeviceRecord *device = request->device_record;
 
 	if (key == 0 || (key != device->policy_key_pending && key != device->policy_key_acknowledged)) {
 		work->policy_status = POLICY_WRONG_KEY;
-		return;
+		return 0;
 	}
+	int refused = judge(request, status);
+	if (refused != 0)
+		return refused;
 	work->policy_status = POLICY_SUCCESS;
 	if (status != DEVICE_APPLIED && status != DEVICE_PARTIALLY)
-		return; /* it refused: it gets no key that counts */
+		return 0; /* it refused: it gets no key that counts */
 	if (key == device->policy_key_pending) {
 		device->policy_key_acknowledged = key;
 		device->policy_key_pending = 0;
@@ -113,6 +131,7 @@ static void acknowledge(struct request *request, struct provision *work, uint32_
 		request->device_changed = true;
 	}
 	work->key = device->policy_key;
+	return 0;
 }
 
 /* 0, or the status that refuses the request as a whole. */
@@ -132,22 +151,27 @@ static int read_request(struct request *request, struct provision *work)
 	if (strcmp(work->type, "MS-EAS-Provisioning-WBXML") != 0)
 		work->policy_status = POLICY_UNKNOWN_TYPE;
 	else if (has_status == WBXML_VALUE_MISSING)
-		give(request, work);
+		return give(request, work);
 	else if (has_status != WBXML_VALUE_GOOD || has_key == WBXML_VALUE_BAD)
 		return STATUS_PROTOCOL_ERROR;
 	else
-		acknowledge(request, work, key, status);
+		return acknowledge(request, work, key, status);
 	return 0;
+}
+
+/* It acknowledges a wipe, or, with nothing in it, asks whether there is to be one: there never is. */
+static bool is_about_wipe(const struct request *request)
+{
+	return wbxml_node_is_empty(request->root) || (wbxml_node_child(request->root, AS_PROVISION_POLICIES) == NULL &&
+		wbxml_node_child(request->root, AS_PROVISION_REMOTEWIPE) != NULL);
 }
 
 void provision_run(struct request *request)
 {
 	struct provision *work = arena_alloc(request->arena, sizeof *work);
-	bool acknowledges_wipe = wbxml_node_child(request->root, AS_PROVISION_POLICIES) == NULL &&
-		wbxml_node_child(request->root, AS_PROVISION_REMOTEWIPE) != NULL;
 
 	request->work = work;
-	int status = acknowledges_wipe ? STATUS_SUCCESS : read_request(request, work);
+	int status = is_about_wipe(request) ? STATUS_SUCCESS : read_request(request, work);
 	if (status != 0)
 		request_answer_status(request, status);
 	else if (request->device_changed)

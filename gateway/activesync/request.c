@@ -499,6 +499,7 @@ static void take_headers(struct request *request)
 static unsigned understand(struct request *request, const char **text_r, struct error *error_r)
 {
 	bool is_options = strcmp(request->exchange->method, "OPTIONS") == 0;
+	request->has_policy_key = request->query.version != 0 || policy != NULL; /* the base64 form has room for one */
 
 	*text_r = error_r->text;
 	if (!is_options && strcmp(request->exchange->method, "POST") != 0) {

@@ -30,16 +30,22 @@ enum common_status {
 	COMMON_INVALID_MIME = 107,
 	COMMON_INVALID_DEVICE_ID = 108,
 	COMMON_INVALID_DEVICE_TYPE = 109,
+	COMMON_SERVER_ERROR = 110,
 	COMMON_SERVER_ERROR_RETRY = 111,
 	COMMON_RECIPIENT_UNRESOLVED = 116,
+	COMMON_PREVIOUSLY_SENT = 118,
 	COMMON_NO_RECIPIENT = 119,
 	COMMON_SUBMISSION_FAILED = 120,
 	COMMON_TOO_LARGE = 122,
 	COMMON_COMMAND_NOT_SUPPORTED = 137,
+	COMMON_NOT_FULLY_PROVISIONABLE = 139,
+	COMMON_LEGACY_DEVICE = 141,
 	COMMON_DEVICE_NOT_PROVISIONED = 142,
 	COMMON_POLICY_REFRESH = 143,
 	COMMON_INVALID_POLICY_KEY = 144,
+	COMMON_EXTERNALLY_MANAGED = 145,
 	COMMON_ITEM_NOT_FOUND = 150,
+	COMMON_DEVICE_INFORMATION_REQUIRED = 165,
 	COMMON_INVALID_ACCOUNT = 166,
 	COMMON_MAXIMUM_DEVICES_REACHED = 177
 };
@@ -69,7 +75,8 @@ struct request {
 	const struct command *command;
 	struct query query;
 	unsigned version;              /* 121, 140, 141 */
-	uint32_t policy_key;           /* as sent; 0: none */
+	uint32_t policy_key;           /* as sent; 0: none … */
+	bool has_policy_key;           /* … although there was room for it */
 	const char *user;              /* canonical */
 	const char *device;
 	const char *instance;          /* of the connector */

@@ -103,7 +103,8 @@ static void synchronise(struct try_engine *try, struct phone *phone)
 		assert_int_equal(phone->has[uid], try_item(&try->mailboxes[0], uid) != NULL);
 }
 
-static const char ask_for_policy[] = "Provision{Policies{Policy{PolicyType=MS-EAS-Provisioning-WBXML}}}";
+static const char ask_for_policy[] = "Provision{DeviceInformation{Set{Model=M}} "
+	"Policies{Policy{PolicyType=MS-EAS-Provisioning-WBXML}}}";
 
 static void provision(struct try_engine *try, struct phone *phone)
 {
