@@ -9,6 +9,7 @@
 
 /* MS-ASCMD 2.2.3.177.7 */
 enum { STATUS_SUCCESS = 1, STATUS_NO_COLLECTION = 2, STATUS_NOT_PRIMED = 3, STATUS_INVALID_KEY = 4 };
+enum { FILTER_LAST_OF_MAILS = 5, FILTER_LAST = 8 }; /* 2.2.3.68.1 */
 
 struct estimate {
 	const char *collection_id;
@@ -76,16 +77,40 @@ int estimate_prepare(struct request *request, Belfry__Role__Begin *begin)
 	return 0;
 }
 
-/* The filter of this request, else the one that the device's Sync goes by. False: it is none. */
-static bool read_filter(struct estimate *estimate)
+/* 0, or the status of a FilterType that is none, or not one of mails (MS-ASCMD 2.2.3.68.1). */
+static int read_filter(struct estimate *estimate, const struct wbxml_node *node)
 {
-	const struct wbxml_node *options = wbxml_node_child(estimate->node, AS_AIRSYNC_OPTIONS);
+	enum wbxml_value value = wbxml_node_number(node, AS_AIRSYNC_FILTERTYPE, &estimate->filter);
+
+	if (value == WBXML_VALUE_BAD || (value == WBXML_VALUE_GOOD && estimate->filter > FILTER_LAST))
+		return COMMON_INVALID_XML;
+	return value == WBXML_VALUE_GOOD && estimate->filter > FILTER_LAST_OF_MAILS ? COMMON_SERVER_ERROR : 0;
+}
+
+/* Options of short messages, which may come beside those of mails, say nothing of this collection (2.2.3.27.2). MaxItems
+ * belongs to the recipients (2.2.3.103.1). */
+static int read_options(struct estimate *estimate, const struct wbxml_node *options)
+{
+	const char *class = wbxml_node_text(options, AS_AIRSYNC_CLASS);
+
+	if (class != NULL && strcmp(class, "SMS") == 0)
+		return 0;
+	if (class != NULL && strcmp(class, "Email") != 0)
+		return STATUS_INVALID_KEY; /* the number that says "not this class", too */
+	return wbxml_node_child(options, AS_AIRSYNC_MAXITEMS) != NULL ? STATUS_NO_COLLECTION : read_filter(estimate, options);
+}
+
+/* The filter of this request, else the one that the device's Sync goes by. */
+static int read_wishes(struct estimate *estimate)
+{
 	const Belfry__Activesync__Options *kept = estimate->state.record->options;
+	const struct wbxml_node *options = wbxml_node_child(estimate->node, AS_AIRSYNC_OPTIONS);
 
 	estimate->filter = kept == NULL ? 0 : kept->filter;
-	return wbxml_node_number(options, AS_AIRSYNC_FILTERTYPE, &estimate->filter) != WBXML_VALUE_BAD &&
-		wbxml_node_number(estimate->node, AS_AIRSYNC_FILTERTYPE, &estimate->filter) != WBXML_VALUE_BAD &&
-		estimate->filter <= SYNC_FILTER_MAX;
+	int status = read_filter(estimate, estimate->node); /* until 12.1 */
+	for (; status == 0 && options != NULL; options = wbxml_node_next(options))
+		status = read_options(estimate, options);
+	return status;
 }
 
 static int resolve(struct request *request, struct estimate *estimate)
@@ -104,7 +129,7 @@ static int resolve(struct request *request, struct estimate *estimate)
 	if (is == SYNC_KEY_REPEATED) /* it has lost the last answer */
 		estimate->count = ranges_size(&estimate->state.told.adds) + ranges_size(&estimate->state.told.changes) +
 			ranges_size(&estimate->state.told.deletes) + ranges_size(&estimate->state.told.soft_deletes);
-	return read_filter(estimate) ? 0 : COMMON_INVALID_XML;
+	return read_wishes(estimate);
 }
 
 /* --- the answer ------------------------------------------------------------------------------------------------ */
