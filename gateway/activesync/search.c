@@ -34,7 +34,7 @@ int search_prepare(struct request *request, Belfry__Role__Begin *begin)
 	static char folders[] = "folders", *keys[] = {folders};
 
 	if (wbxml_node_count(request->root, AS_SEARCH_STORE) != 1)
-		return SEARCH_STATUS_PROTOCOL_ERROR;
+		return COMMON_INVALID_XML; /* the whole has no status of Search's own for that (MS-ASCMD 2.2.3.177.13) */
 	begin->keys = keys;
 	begin->n_keys = 1;
 	return 0;

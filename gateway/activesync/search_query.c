@@ -127,14 +127,37 @@ static int read_part(struct reading *reading, const struct wbxml_node *node)
 	}
 }
 
+/* One And, and nothing beside it: what belongs into one is "too complex" anywhere else (MS-ASCMD 2.2.3.10, 2.2.3.27.5,
+ * 2.2.3.30.5, 2.2.3.35.2, 2.2.3.80.2, 2.2.3.86, 2.2.3.96). */
+static int find_and(const struct wbxml_node *query, const struct wbxml_node **and_r)
+{
+	*and_r = NULL;
+	for (const struct wbxml_node *node = query->first_child; node != NULL; node = node->next)
+		switch (node->tag) {
+		case AS_SEARCH_AND:
+			if (*and_r != NULL)
+				return SEARCH_STATUS_TOO_COMPLEX;
+			*and_r = node;
+			break;
+		case AS_AIRSYNC_CLASS:
+		case AS_AIRSYNC_COLLECTIONID:
+		case AS_SEARCH_CONVERSATIONID:
+		case AS_SEARCH_FREETEXT:
+		case AS_SEARCH_GREATERTHAN:
+		case AS_SEARCH_LESSTHAN:
+		case AS_SEARCH_OR: return SEARCH_STATUS_TOO_COMPLEX;
+		default: return SEARCH_STATUS_PROTOCOL_ERROR;
+		}
+	return *and_r == NULL ? SEARCH_STATUS_PROTOCOL_ERROR : SEARCH_STATUS_SUCCESS;
+}
+
 static int read_query(struct reading *reading, const struct wbxml_node *query)
 {
-	const struct wbxml_node *all = wbxml_node_child(query, AS_SEARCH_AND);
+	const struct wbxml_node *all;
+	int found = find_and(query, &all);
 
-	if (wbxml_node_child(query, AS_SEARCH_OR) != NULL)
-		return SEARCH_STATUS_TOO_COMPLEX;
-	if (all == NULL)
-		return SEARCH_STATUS_PROTOCOL_ERROR;
+	if (found != SEARCH_STATUS_SUCCESS)
+		return found;
 	reading->query->words = arena_alloc(reading->request->arena, SEARCH_WORDS_MAX * sizeof *reading->query->words);
 	for (const struct wbxml_node *node = all->first_child; node != NULL; node = node->next) {
 		int status = read_part(reading, node);
