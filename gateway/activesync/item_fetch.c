@@ -86,7 +86,9 @@ int item_fetch_read(struct request *request, struct item_operation *operation)
 {
 	const char *store = wbxml_node_text(operation->node, AS_ITEMOPERATIONS_STORE);
 
-	if (store == NULL)
+	if (store == NULL || wbxml_node_count(operation->node, AS_AIRSYNCBASE_FILEREFERENCE) > 1 || /* 2.2.3.8 */
+	    wbxml_node_child(options_of(operation), AS_ITEMOPERATIONS_DELETESUBFOLDERS) != NULL ||
+	    wbxml_node_child(options_of(operation), AS_ITEMOPERATIONS_MOVEALWAYS) != NULL)
 		return ITEM_STATUS_PROTOCOL_ERROR;
 	if (strcasecmp(store, "Mailbox") != 0)
 		return ITEM_STATUS_STORE;

@@ -46,12 +46,24 @@ bool item_id_parse(struct request *request, const char *text, struct item_id *id
 
 /* --- the request ----------------------------------------------------------------------------------------------- */
 
+/* "An option that is invalid for the parent element" (MS-ASCMD 2.2.3.125.3). */
+static bool has_other_options(const struct item_operation *operation, uint16_t only)
+{
+	const struct wbxml_node *options = wbxml_node_child(operation->node, AS_ITEMOPERATIONS_OPTIONS);
+	const struct wbxml_node *node = options == NULL ? NULL : options->first_child;
+
+	while (node != NULL && node->tag == only)
+		node = node->next;
+	return node != NULL;
+}
+
 static int read_empty(struct request *request, struct item_operation *operation)
 {
 	const char *collection = wbxml_node_text(operation->node, AS_AIRSYNC_COLLECTIONID);
 
 	(void)request;
-	if (collection == NULL || collection[0] == '\0' || strlen(collection) > SYNC_COLLECTION_ID_MAX)
+	if (collection == NULL || collection[0] == '\0' || strlen(collection) > SYNC_COLLECTION_ID_MAX ||
+	    has_other_options(operation, AS_ITEMOPERATIONS_DELETESUBFOLDERS))
 		return ITEM_STATUS_PROTOCOL_ERROR;
 	operation->id.collection = sync_collection_id(collection);
 	return 0;
@@ -64,7 +76,8 @@ static int read_move(struct request *request, struct item_operation *operation)
 
 	(void)request;
 	if (wbxml_node_child(operation->node, AS_ITEMOPERATIONS_CONVERSATIONID) == NULL ||
-	    wbxml_node_child(operation->node, AS_ITEMOPERATIONS_DSTFLDID) == NULL)
+	    wbxml_node_child(operation->node, AS_ITEMOPERATIONS_DSTFLDID) == NULL ||
+	    has_other_options(operation, AS_ITEMOPERATIONS_MOVEALWAYS))
 		return ITEM_STATUS_PROTOCOL_ERROR;
 	return wbxml_node_child(options, AS_ITEMOPERATIONS_MOVEALWAYS) == NULL ? ITEM_STATUS_NO_MOVE_ALWAYS
 		: ITEM_STATUS_UNSUPPORTED;
@@ -119,7 +132,7 @@ static int read_operations(struct request *request, struct item_work *work)
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		count += wbxml_node_count(request->root, kinds[i].tag);
 	if (count == 0 || count > OPERATIONS_MAX)
-		return ITEM_STATUS_PROTOCOL_ERROR;
+		return count == 0 ? ITEM_STATUS_PROTOCOL_ERROR : ITEM_STATUS_TOO_LARGE; /* 3.1.5.10 */
 	work->operations = arena_alloc(request->arena, count * sizeof *work->operations);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		const struct wbxml_node *node = wbxml_node_child(request->root, kinds[i].tag);
