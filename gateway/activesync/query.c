@@ -17,7 +17,7 @@ static const char *const command_codes[] = {
 };
 
 /* MS-ASHTTP 2.2.1.1.1.1.3: tags of command parameters. */
-enum { TAG_ATTACHMENT_NAME = 0, TAG_ITEM_ID = 3, TAG_OPTIONS = 7, TAG_COLLECTION_ID = 1, TAG_USER = 8 };
+enum { TAG_ATTACHMENT_NAME = 0, TAG_COLLECTION_ID = 1, TAG_ITEM_ID = 3, TAG_LONG_ID = 4, TAG_OPTIONS = 7, TAG_USER = 8 };
 enum { OPTION_SAVE_IN_SENT = 1, OPTION_ACCEPT_MULTIPART = 2 };
 
 /* Some devices put braces or dashes around their id: letters and digits remain, in both forms. */
@@ -89,6 +89,8 @@ static void take_parameter(struct query *query, struct arena *arena, const char 
 		query->collection_id = value;
 	else if (strcasecmp(name, "ItemId") == 0)
 		query->item_id = value;
+	else if (strcasecmp(name, "LongId") == 0)
+		query->long_id = value;
 	else if (strcasecmp(name, "AttachmentName") == 0)
 		query->attachment_name = value;
 	else if (strcasecmp(name, "SaveInSent") == 0)
@@ -174,6 +176,7 @@ static int take_parameters(struct query *query, struct arena *arena, struct byte
 		case TAG_ATTACHMENT_NAME: query->attachment_name = field_text(arena, field, length); break;
 		case TAG_COLLECTION_ID: query->collection_id = field_text(arena, field, length); break;
 		case TAG_ITEM_ID: query->item_id = field_text(arena, field, length); break;
+		case TAG_LONG_ID: query->long_id = field_text(arena, field, length); break;
 		case TAG_USER: query->user = field_text(arena, field, length); break;
 		case TAG_OPTIONS:
 			query->saves_in_sent = length > 0 && field[0] & OPTION_SAVE_IN_SENT;
@@ -245,7 +248,7 @@ static int parse_base64(struct query *query, struct arena *arena, const char *te
 int query_parse(struct query *query_r, struct arena *arena, const char *text, struct error *error_r)
 {
 	*query_r = (struct query){.fault = QUERY_FORM, .command = NULL, .user = "", .device_id = "", .device_type = "", .collection_id = "",
-		.item_id = "", .attachment_name = ""};
+		.item_id = "", .long_id = "", .attachment_name = ""};
 	/* base64 has "=" only at its end */
 	bool is_plain = strchr(text, '&') != NULL || (strchr(text, '=') != NULL && strchr(text, '=')[1] != '=' &&
 		strchr(text, '=')[1] != '\0');

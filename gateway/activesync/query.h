@@ -32,7 +32,7 @@ struct query {
 	unsigned version;           /* times ten: 141; 0: not in the query (then in the header) */
 	bool has_policy_key;        /* base64: the policy key is here, not in a header */
 	uint32_t policy_key;
-	const char *collection_id, *item_id, *attachment_name;
+	const char *collection_id, *item_id, *long_id, *attachment_name;
 	bool accepts_multipart, saves_in_sent;
 };
 

@@ -19,12 +19,13 @@
 /* A reply to one mail with the octets of a reply to another is another. */
 static void take_digest(const struct request *request, struct send_request *send, const void *bytes, size_t length)
 {
-	const char *const names[] = {request->command->name, request->query.collection_id, request->query.item_id};
+	const char *const names[] = {request->command->name, request->query.collection_id, request->query.item_id,
+		request->query.long_id};
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	bool is_made = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+	for (size_t i = 0; i < sizeof names / sizeof *names - (request->query.long_id[0] == '\0'); i++)
 		is_made = is_made && EVP_DigestUpdate(context, names[i], strlen(names[i]) + 1) == 1;
 	is_made = is_made && EVP_DigestUpdate(context, bytes, length) == 1 && EVP_DigestFinal_ex(context, digest, NULL) == 1;
 	assert(is_made);
@@ -94,7 +95,7 @@ static int read_mail_itself(struct request *request, struct send_request *send)
 	take_digest(request, send, body->data, body->length);
 	if (send->kind != BELFRY__CONNECTOR__ORIGINAL__ORIGINAL_NONE)
 		read_original(send, request->query.collection_id[0] == '\0' ? NULL : request->query.collection_id,
-			request->query.item_id);
+			request->query.item_id[0] == '\0' ? request->query.long_id : request->query.item_id);
 	return 0;
 }
 

@@ -354,6 +354,8 @@ static void until_12_1_the_same_octets_within_minutes_are_the_same_mail(void **s
 	assert_int_equal(try.asked[SEND], 2);
 }
 
+	assert_int_equal(post("Cmd=SmartForward&LongId=1:1", MAIL), 200);
+	assert_int_equal(try.sent.item, 1);
 static void until_12_1_failures_are_http_errors(void **state)
 {
 	(void)state;

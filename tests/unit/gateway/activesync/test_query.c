@@ -99,7 +99,7 @@ static const char *encode(const uint8_t *bytes, size_t length)
 static void the_base64_form_has_a_policy_key_and_parameters(void **state)
 {
 	static const uint8_t bytes[] = "\x8d\x13\x09\x04" "\x04" "dev1" "\x04" "\x78\x56\x34\x92" "\x05" "phone"
-		"\x08\x05" "alice" "\x01\x01" "5" "\x03\x03" "5:7" "\x00\x04" "file" "\x07\x01" "\x03" "\x63\x02" "??";
+		"\x08\x05" "alice" "\x01\x01" "5" "\x03\x03" "5:7" "\x04\x03" "5:8" "\x00\x04" "file" "\x07\x01" "\x03" "\x63\x02" "??";
 
 	(void)state;
 	assert_int_equal(parse(encode(bytes, sizeof bytes - 1)), 0);
@@ -112,6 +112,7 @@ static void the_base64_form_has_a_policy_key_and_parameters(void **state)
 	assert_string_equal(query.user, "alice");
 	assert_string_equal(query.collection_id, "5");
 	assert_string_equal(query.item_id, "5:7");
+	assert_string_equal(query.long_id, "5:8");
 	assert_string_equal(query.attachment_name, "file");
 	assert_true(query.saves_in_sent);
 	assert_true(query.accepts_multipart);
