@@ -181,6 +181,7 @@ static void write_down(struct request *request)
 
 	if (work->mail == NULL)
 		work->mail = sent_add(work->mails, request, &work->asked, now_s(request));
+	work->mail->content = work->asked.content;
 	write = request_write(request, "sent", &work->mails->base);
 	request_commit_first(request, &write, 1, send_it);
 }
@@ -219,7 +220,9 @@ void send_run(struct request *request)
 	work->mail = sent_find(work->mails, &work->asked, now_s(request));
 	work->again = work->mail != NULL;
 	work->result = "status=1 (repeated)";
-	if (work->again && sent_is_done(work->mail))
+	if (work->again && sent_is_done(work->mail) && sent_is_another(work->mail, &work->asked))
+		request_answer_status(request, COMMON_PREVIOUSLY_SENT); /* it would be lost if it were answered as the other one */
+	else if (work->again && sent_is_done(work->mail))
 		answer(request);
 	else if (!find_original(request))
 		request_answer_status(request, COMMON_ITEM_NOT_FOUND);

@@ -20,6 +20,7 @@ struct send_request {
 	int fd;                 /* … or in a file, when it is long; -1 */
 	uint8_t digest[SENT_DIGEST_BYTES];
 	bool has_client_id;
+	uint64_t content;       /* digest of the mail itself; 0: without a ClientId */
 	bool save, replace;
 	Belfry__Connector__Original kind;
 	uint32_t collection;    /* of the original … */
@@ -36,6 +37,8 @@ int send_request_keep(struct request *, struct send_request *);
 /* NULL: not asked for before. */
 Belfry__Activesync__SentMail *sent_find(const Belfry__Activesync__SentMails *, const struct send_request *, int64_t now_s);
 bool sent_is_done(const Belfry__Activesync__SentMail *);
+/* The same ClientId names another mail now. */
+bool sent_is_another(const Belfry__Activesync__SentMail *, const struct send_request *);
 /* Adds one at the end, the oldest gives way. */
 Belfry__Activesync__SentMail *sent_add(Belfry__Activesync__SentMails *, const struct request *,
 	const struct send_request *, int64_t now_s);

@@ -33,6 +33,15 @@ static void take_digest(const struct request *request, struct send_request *send
 	memcpy(send->digest, digest, sizeof send->digest);
 }
 
+static void take_content(struct send_request *send)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	int made = EVP_Digest(send->data, send->length, digest, NULL, EVP_sha256(), NULL);
+
+	assert(made == 1);
+	memcpy(&send->content, digest, sizeof send->content);
+}
+
 /* --- the original ---------------------------------------------------------------------------------------------- */
 
 /* "7:123", as Sync tells items. */
@@ -112,8 +121,11 @@ static int read_document(struct request *request, struct send_request *send)
 	    wbxml_node_bool(request->root, AS_COMPOSEMAIL_REPLACEMIME, &send->replace) == WBXML_VALUE_BAD)
 		return COMMON_INVALID_XML;
 	send->data = wbxml_node_bytes(request->root, AS_COMPOSEMAIL_MIME, &send->length);
+	if (send->data == NULL)
+		return COMMON_INVALID_XML;
 	send->has_client_id = true;
 	take_digest(request, send, client_id, strlen(client_id));
+	take_content(send);
 	return send->kind == BELFRY__CONNECTOR__ORIGINAL__ORIGINAL_NONE ? 0 : read_source(request, send);
 }
 

@@ -29,6 +29,11 @@ bool sent_is_done(const mail_t *mail)
 	return mail->message_id[0] == '\0';
 }
 
+bool sent_is_another(const mail_t *mail, const struct send_request *send)
+{
+	return mail->content != 0 && send->content != 0 && mail->content != send->content;
+}
+
 /* The domain of the user, if it can stand in a header as it is. */
 static const char *domain_of(const char *user)
 {
