@@ -14,7 +14,7 @@
 
 enum {
 	QUERY_DEVICE_ID_MAX = 32,   /* MS-ASHTTP 2.2.1.1.1.2.3: 32 characters */
-	QUERY_DEVICE_TYPE_MAX = 64,
+	QUERY_DEVICE_TYPE_MAX = 32, /* no section says how many; nobody is known who takes more */
 	QUERY_VALUE_MAX = 1024,     /* of any other parameter; an AttachmentName is the longest */
 	QUERY_PARAMETERS_MAX = 32
 };

@@ -393,6 +393,14 @@ static void begin(struct request *request)
 	request->hub_call = hub_begin(request->engine->host.hub, &question, begun, request);
 }
 
+/* MS-ASHTTP 2.2.1.1.2.3; also in its short form. A device that does not say what it sends may mean well. */
+static bool takes_body_as_document(const struct request *request)
+{
+	const char *type = http_exchange_header(request->exchange, "Content-Type");
+
+	return type == NULL || strncasecmp(type, "application/vnd.ms-sync", 23) == 0;
+}
+
 /* MS-ASCMD 2.2.1.17, 12.1 and before: Content-Type message/rfc822, and all else in the query. */
 static bool takes_body_as_mail(const struct request *request)
 {
@@ -413,6 +421,8 @@ static int parse_body(struct request *request)
 		return takes_body_as_mail(request) ? 0 : COMMON_INVALID_CONTENT;
 	if (body->length == 0)
 		return request->command->may_be_empty ? 0 : COMMON_INVALID_CONTENT;
+	if (!takes_body_as_document(request))
+		return COMMON_INVALID_CONTENT;
 	if (wbxml_tree_parse(&tree, request->arena, &activesync_language, body->data, body->length, &error) < 0) {
 		log_info(LOG_ACTIVESYNC, "user=%s device=%s command=%s bad body: %s", log_quote(request->user),
 			log_quote(request->device), request->command->name, error.text);
@@ -489,6 +499,7 @@ static void take_headers(struct request *request)
 	unsigned long key = 0;
 
 	request->version = request->query.version != 0 ? request->query.version : parse_version(version);
+	request->has_policy_key = request->query.version != 0 || policy != NULL; /* the base64 form has room for one */
 	if (request->query.has_policy_key)
 		request->policy_key = request->query.policy_key;
 	else if (policy != NULL && sscanf(policy, "%10lu", &key) == 1)
@@ -499,7 +510,6 @@ static void take_headers(struct request *request)
 static unsigned understand(struct request *request, const char **text_r, struct error *error_r)
 {
 	bool is_options = strcmp(request->exchange->method, "OPTIONS") == 0;
-	request->has_policy_key = request->query.version != 0 || policy != NULL; /* the base64 form has room for one */
 
 	*text_r = error_r->text;
 	if (!is_options && strcmp(request->exchange->method, "POST") != 0) {
