@@ -2,11 +2,11 @@
 /* Sessions: from the connect to the login, and the end. Commands are in session_command.c. */
 #include "connectors/imap/session.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "connectors/imap/etpan_stream.h"
+#include "connectors/imap/sasl_plain.h"
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 
@@ -62,23 +62,6 @@ static int start_tls(struct session *session, const struct imap_settings *settin
 	return ask_capabilities(session, error_r);
 }
 
-/* RFC 4616: authorization identity, NUL, user, NUL, password; in base64. */
-static void append_plain(struct buffer *command, const struct session_login *login)
-{
-	struct buffer message = BUFFER_WIPING;
-	size_t room;
-
-	buffer_append_string(&message, login->authorize_as);
-	buffer_append_byte(&message, 0);
-	buffer_append_string(&message, login->user);
-	buffer_append_byte(&message, 0);
-	buffer_append_string(&message, login->password);
-	room = (message.length + 2) / 3 * 4 + 1;
-	buffer_grow(command, (size_t)EVP_EncodeBlock((unsigned char *)buffer_reserve(command, room),
-		(const unsigned char *)message.data, (int)message.length));
-	buffer_release(&message);
-}
-
 static enum session_answer authenticate_plain(struct session *session, const struct session_login *login,
 	struct error *error_r)
 {
@@ -87,11 +70,11 @@ static enum session_answer authenticate_plain(struct session *session, const str
 
 	if (session->capabilities & IMAP_CAP_SASL_IR) {
 		buffer_append_string(&command, "AUTHENTICATE PLAIN ");
-		append_plain(&command, login);
+		sasl_plain_append(&command, login);
 		session_queue_buffer(session, &command);
 	} else {
 		session_queue(session, "AUTHENTICATE PLAIN");
-		append_plain(&session->continuation, login);
+		sasl_plain_append(&session->continuation, login);
 		buffer_append_string(&session->continuation, "\r\n");
 	}
 	answer = session_await(session, NULL, NULL, error_r);

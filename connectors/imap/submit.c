@@ -3,13 +3,13 @@
 #include "connectors/imap/submit.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "connectors/imap/etpan_stream.h"
 #include "connectors/imap/outgoing_stream.h"
+#include "connectors/imap/sasl_plain.h"
 #include "lib/core/mem.h"
 #include "lib/smtp/reply.h"
 
@@ -82,7 +82,6 @@ static int send_buffer(struct submission *submission, struct buffer *commands)
 {
 	int result = etpan_stream_send(submission->stream, commands->data, commands->length, submission->error);
 
-	mem_wipe(commands->data, commands->length);
 	buffer_release(commands);
 	return result;
 }
@@ -152,27 +151,18 @@ static enum submitted start_tls(struct submission *submission)
 	return say_hello(submission);
 }
 
-/* RFC 4616 in the first command (RFC 4954 section 4): a line of SMTP may be as long as its base64. */
+/* All in the first command (RFC 4954 section 4): a line of SMTP may be as long as its base64. */
 static enum submitted log_in(struct submission *submission)
 {
-	struct buffer message = BUFFER_EMPTY, command = BUFFER_EMPTY;
-	const struct session_login *login = submission->login;
+	struct buffer command = BUFFER_WIPING;
 
 	if (!(submission->can.set & SMTP_CAP_AUTH_PLAIN)) {
 		error_set(submission->error, "the server does not offer AUTH PLAIN on this connection");
 		return SUBMIT_DEFERRED;
 	}
-	buffer_append_string(&message, login->authorize_as);
-	buffer_append_byte(&message, 0);
-	buffer_append_string(&message, login->user);
-	buffer_append_byte(&message, 0);
-	buffer_append_string(&message, login->password);
 	buffer_append_string(&command, "AUTH PLAIN ");
-	buffer_grow(&command, (size_t)EVP_EncodeBlock((unsigned char *)buffer_reserve(&command, message.length * 2 + 8),
-		(const unsigned char *)message.data, (int)message.length));
+	sasl_plain_append(&command, submission->login);
 	buffer_append_string(&command, "\r\n");
-	mem_wipe(message.data, message.length);
-	buffer_release(&message);
 	return send_buffer(submission, &command) < 0 ? SUBMIT_DEFERRED : expect(submission, "AUTH", 2, SUBMIT_REFUSED);
 }
 
