@@ -13,7 +13,8 @@
  * Nothing secret comes in arguments or environment, and the daemon MUST NOT write a secret anywhere.
  * Keys that every connector gets: name (the instance, for logs), login (user|full), timeout_s, workers, recheck_s,
  * watch_as (master|session|none), hook (auto|yes|no). belfry-imap also: host, port, tls (starttls|tls|none),
- * tls_name, ca_file, master_user, master_password, smtp_host, smtp_port, smtp_tls, smtp_tls_name, smtp_auth. `option = {"key=value"}` of the configuration arrives as key=value.
+ * tls_name, ca_file, master_user, master_password, smtp_host, smtp_port, smtp_tls, smtp_tls_name, smtp_auth, sieve_host,
+ * sieve_port, sieve_tls, sieve_tls_name. `option = {"key=value"}` of the configuration arrives as key=value.
  * The daemon MUST be able to answer within a second of its start, MUST NOT die because its backend is away, and on
  * SIGTERM or when main is gone ends with status 0. With settings that cannot work it ends with status
  * CONNECTOR_EXIT_CONFIG after one line that says which and why: starting it again would not help.
@@ -68,6 +69,12 @@
  * that nothing was sent. What follows after the mail was handed in (the copy, the mark on the original) does not change
  * the answer. Bare CR and LF MUST NOT leave as such. Answers without `last` MAY say that it goes on, and restart the
  * asker's patience; timeout_s holds for the silence between them. UNSUPPORTED: this connector sends nothing.
+ *
+ * SetOof MUST be durable when it is answered, and MUST leave alone whatever else filters the user's mails: what cannot be
+ * had together with that is LIMIT. Done twice it is as done once; done in part, because somebody died, it is finished by the
+ * one that comes again, and mails are filtered meanwhile as they were before or as they will be. GetOof tells texts as they
+ * were set when they are asked for in the form that they were set in. What somebody else has changed since MUST NOT be told
+ * as if it were in force. No byte of a text MUST ever be taken for a part of a script.
  *
  * --- the watch half ---
  * The collection "" in Watch and Check is the hierarchy: its position MUST differ when List would, and be the same

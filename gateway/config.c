@@ -234,6 +234,10 @@ static const struct option connector_options[] = {
 	{"smtp_tls", OPTION_WORD, AT(config_connector, smtp_tls), .number = CONFIG_TLS_STARTTLS, .words = tls_words},
 	{"smtp_tls_name", OPTION_TEXT, AT(config_connector, smtp_tls_name), .check = check_one_line},
 	{"smtp_auth", OPTION_WORD, AT(config_connector, smtp_auth), .number = 0, .words = auth_words},
+	{"sieve_host", OPTION_TEXT, AT(config_connector, sieve_host), .check = check_one_line},
+	{"sieve_port", OPTION_NUMBER, AT(config_connector, sieve_port), .number = 4190, .least = 1, .most = 65535},
+	{"sieve_tls", OPTION_WORD, AT(config_connector, sieve_tls), .number = CONFIG_TLS_STARTTLS, .words = tls_words},
+	{"sieve_tls_name", OPTION_TEXT, AT(config_connector, sieve_tls_name), .check = check_one_line},
 	{"watch_as", OPTION_WORD, AT(config_connector, watch_as), .number = CONFIG_WATCH_SESSION, .words = watch_words},
 	{"master_user", OPTION_TEXT, AT(config_connector, master_user), .check = check_one_line},
 	{"master_password_file", OPTION_TEXT, AT(config_connector, master_password_file), .check = check_path},
@@ -335,18 +339,28 @@ static int connector_name_check(const char *name)
 	return name[0] == '\0' || strlen(name) > 32 || name[strspn(name, letters)] != '\0' ? -1 : 0;
 }
 
+/* A server on another machine gets no password in clear. */
+static void check_clear(cfg_t *cfg, cfg_t *connector, const char *tls, const char *host)
+{
+	const char *name = cfg_getstr(connector, host);
+
+	if (name != NULL && strcmp(cfg_getstr(connector, tls), "none") == 0 && !is_this_host(name))
+		config_error(reading, config_here(reading, cfg), "connector \"%s\": %s = \"none\": passwords would cross the "
+			"network to %s in clear; use \"starttls\" or \"tls\"", cfg_title(connector), tls, name);
+}
+
 /* After the closing brace of a connector: how its values fit together. */
 static int connector_read(cfg_t *cfg, cfg_opt_t *row)
 {
 	cfg_t *connector = cfg_opt_getnsec(row, cfg_opt_size(row) - 1);
-	const char *name = cfg_title(connector), *host = cfg_getstr(connector, "host");
+	const char *name = cfg_title(connector);
 
 	if (connector_name_check(name) < 0)
 		config_error(reading, config_here(reading, cfg),
 			"connector \"%s\": a name is 1 to 32 letters, digits, - and _", name);
-	if (strcmp(cfg_getstr(connector, "tls"), "none") == 0 && !is_this_host(host))
-		config_error(reading, config_here(reading, cfg), "connector \"%s\": tls = \"none\": passwords would cross the "
-			"network to %s in clear; use \"starttls\" or \"tls\"", name, host);
+	check_clear(cfg, connector, "tls", "host");
+	check_clear(cfg, connector, "smtp_tls", "smtp_host");
+	check_clear(cfg, connector, "sieve_tls", "sieve_host");
 	bool has_user = cfg_getstr(connector, "master_user") != NULL;
 	bool has_password = cfg_getstr(connector, "master_password_file") != NULL;
 	bool is_master = strcmp(cfg_getstr(connector, "watch_as"), "master") == 0;
@@ -517,6 +531,8 @@ static void store_connector(struct config_connector *connector, cfg_t *cfg)
 		connector->smtp_port = connector->smtp_tls == CONFIG_TLS_DIRECT ? 465 : 587;
 	if (connector->smtp_tls_name == NULL && connector->smtp_host != NULL)
 		connector->smtp_tls_name = mem_strdup(connector->smtp_host);
+	if (connector->sieve_tls_name == NULL && connector->sieve_host != NULL)
+		connector->sieve_tls_name = mem_strdup(connector->sieve_host);
 	if (connector->watch_as == CONFIG_WATCH_MASTER && connector->master_password_file != NULL)
 		check_secret(connector);
 }
@@ -693,6 +709,9 @@ int config_connector_settings(const struct config_connector *connector, struct b
 		buffer_printf(settings_r, "smtp_host=%s\nsmtp_port=%u\nsmtp_tls=%s\nsmtp_tls_name=%s\nsmtp_auth=%s\n",
 			connector->smtp_host, connector->smtp_port, tls_words[connector->smtp_tls], connector->smtp_tls_name,
 			auth_words[connector->smtp_auth]);
+	if (connector->sieve_host != NULL)
+		buffer_printf(settings_r, "sieve_host=%s\nsieve_port=%u\nsieve_tls=%s\nsieve_tls_name=%s\n", connector->sieve_host,
+			connector->sieve_port, tls_words[connector->sieve_tls], connector->sieve_tls_name);
 	for (size_t i = 0; i < connector->options.count; i++)
 		buffer_printf(settings_r, "%s\n", connector->options.items[i]);
 	return 0;

@@ -62,6 +62,10 @@ struct config_connector {
 	enum config_tls smtp_tls;
 	char *smtp_tls_name;        /* NULL when smtp_host is */
 	int smtp_auth;              /* 0: plain */
+	char *sieve_host;           /* NULL: phones cannot answer mails while their user is out of office */
+	unsigned sieve_port;
+	enum config_tls sieve_tls;
+	char *sieve_tls_name;       /* NULL when sieve_host is */
 	enum config_watch watch_as;
 	char *master_user;          /* NULL: none */
 	char *master_password_file; /* NULL: none */

@@ -72,6 +72,8 @@ static void asked(struct service_client *client, const Belfry__Connector__Reques
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH:
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH_PART:
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY:
+	case BELFRY__CONNECTOR__REQUEST__BODY_GET_OOF:
+	case BELFRY__CONNECTOR__REQUEST__BODY_SET_OOF:
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: asked_of_access(imap, client, request); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_WATCH: watches_watch(imap->watches, client, request->id, request->watch); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_UNWATCH:

@@ -370,29 +370,42 @@ static unsigned running_of(const struct pool *pool, const struct request *like)
 	return count;
 }
 
+static bool is_set_oof_beside(const struct request *one, const struct request *other)
+{
+	return one->kind == BELFRY__CONNECTOR__REQUEST__BODY_SET_OOF && other->kind == one->kind
+		&& strcmp(one->account->user, other->account->user) == 0;
+}
+
 static bool is_apply_beside(const struct request *one, const struct request *other)
 {
 	return one->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY && other->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY
 		&& strcmp(one->account->user, other->account->user) == 0 && strcmp(one->collection, other->collection) == 0;
 }
 
+static bool is_in_turn_with(const struct request *one, const struct request *other)
+{
+	return is_apply_beside(one, other) || is_set_oof_beside(one, other);
+}
+
 /* An Apply waits for those before it in its collection: of two MOVEs of one mail at once some servers make two mails.
- * One whose client is gone goes on, and counts. */
+ * One whose client is gone goes on, and counts. A SetOof reads before it writes. */
 static bool has_to_wait_its_turn(const struct pool *pool, const struct request *request)
 {
 	for (int i = 0; i < pool->settings->workers; i++)
-		if (pool->slots[i].request != NULL && is_apply_beside(pool->slots[i].request, request))
+		if (pool->slots[i].request != NULL && is_in_turn_with(pool->slots[i].request, request))
 			return true;
 	for (const struct request *before = pool->first; before != request; before = before->next)
-		if (is_apply_beside(before, request))
+		if (is_in_turn_with(before, request))
 			return true;
 	return false;
 }
 
-/* A search may read whole mailboxes, a submission server may be slow, or away. */
+/* A search may read whole mailboxes, another server than the IMAP server may be slow, or away. */
 static bool is_slow(const struct request *request)
 {
-	return request->kind == BELFRY__CONNECTOR__REQUEST__BODY_SEARCH || request->message_id != NULL;
+	return request->kind == BELFRY__CONNECTOR__REQUEST__BODY_SEARCH || request->message_id != NULL
+		|| request->kind == BELFRY__CONNECTOR__REQUEST__BODY_GET_OOF
+		|| request->kind == BELFRY__CONNECTOR__REQUEST__BODY_SET_OOF;
 }
 
 /* Half of the workers do what is slow: the others stay free for those who read. A user has one search at a time. */

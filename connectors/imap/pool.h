@@ -5,7 +5,7 @@
  * time; one that dies or hangs costs that request only, is replaced, and the item it died on is not touched again.
  * timeout_s is counted from when a request came, so that none is started or goes on that its client has given up.
  * Of a collection one Apply runs at a time, in the order they came; what only reads goes on beside it. Searches, which may
- * read whole mailboxes, leave half of the workers to others, and run one at a time for a user.
+ * read whole mailboxes, and what asks other servers leave half of the workers to others; a user has one search at a time.
  *
  *   slot: empty ─▶ idle ◀─▶ busy          (empty: none started, ended for want of work, or died)
  */
@@ -35,7 +35,8 @@ struct pool *pool_create(struct loop *, const struct imap_settings *, const stru
 	const struct pool_events *, void *owner);
 void pool_free(struct pool **);
 
-/* Answers, now or later. The body is one of list, survey, fetch, apply, alter, search, send. fd: that came with it, -1
+/* Answers, now or later. The body is one of list, survey, fetch, fetch_part, apply, alter, search, send, get_oof,
+ * set_oof. fd: that came with it, -1
  * none; it is taken over. */
 void pool_ask(struct pool *, struct service_client *, const Belfry__Connector__Request *, int fd, struct account *);
 /* The client is gone, or has taken all that was sent. */

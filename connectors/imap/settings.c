@@ -47,6 +47,9 @@ static int read_numbers(struct imap_settings *settings, struct error *error_r)
 	if (settings_number(settings->text, "smtp_port", usual, 1, 65535, &port, error_r) < 0)
 		return -1;
 	settings->smtp_port = (int)port;
+	if (settings_number(settings->text, "sieve_port", 4190, 1, 65535, &port, error_r) < 0)
+		return -1;
+	settings->sieve_port = (int)port;
 	return 0;
 }
 
@@ -90,6 +93,19 @@ static int read_smtp_words(struct imap_settings *settings, struct error *error_r
 	return 0;
 }
 
+static int read_sieve_words(struct imap_settings *settings, struct error *error_r)
+{
+	int tls;
+
+	if (settings_choice(settings->text, "sieve_tls", tls_words, IMAP_TLS_STARTTLS, &tls, error_r) < 0)
+		return -1;
+	settings->sieve_tls = (enum imap_tls)tls;
+	if (settings->sieve_host != NULL && settings->sieve_tls == IMAP_TLS_NONE && !is_this_host(settings->sieve_host))
+		return error_set(error_r, "sieve_tls = none: passwords would cross the network to %s in clear; use starttls or tls",
+			settings->sieve_host);
+	return 0;
+}
+
 int imap_settings_from(struct settings *text, struct imap_settings *settings_r, struct error *error_r)
 {
 	*settings_r = (struct imap_settings){.text = text};
@@ -101,7 +117,10 @@ int imap_settings_from(struct settings *text, struct imap_settings *settings_r, 
 	settings_r->master_password = settings_text(text, "master_password", NULL);
 	settings_r->smtp_host = settings_text(text, "smtp_host", NULL);
 	settings_r->smtp_tls_name = settings_text(text, "smtp_tls_name", settings_r->smtp_host);
-	if (read_words(settings_r, error_r) < 0 || read_smtp_words(settings_r, error_r) < 0 || read_numbers(settings_r, error_r) < 0) {
+	settings_r->sieve_host = settings_text(text, "sieve_host", NULL);
+	settings_r->sieve_tls_name = settings_text(text, "sieve_tls_name", settings_r->sieve_host);
+	if (read_words(settings_r, error_r) < 0 || read_smtp_words(settings_r, error_r) < 0
+		|| read_sieve_words(settings_r, error_r) < 0 || read_numbers(settings_r, error_r) < 0) {
 		imap_settings_free(settings_r);
 		return -1;
 	}

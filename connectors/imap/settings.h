@@ -24,6 +24,11 @@ struct imap_settings {
 	enum imap_tls smtp_tls;
 	bool smtp_has_login;     /* as the user, by AUTH PLAIN; else the server knows us by our address */
 	int smtp_port;
+	/* Where Sieve scripts are kept. */
+	const char *sieve_host;  /* NULL: nowhere */
+	const char *sieve_tls_name;
+	enum imap_tls sieve_tls;
+	int sieve_port;
 	bool login_is_full;      /* the backend knows alice@example.org, not alice */
 	enum imap_tls tls;
 	enum imap_watch_as watch_as;

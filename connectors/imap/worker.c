@@ -127,6 +127,13 @@ bool worker_try_again(struct worker_call *call)
 	return worker_reopen(call, &ignored) != NULL;
 }
 
+/* It is another server's. */
+static bool is_oof(const Belfry__Worker__WorkerRequest *request)
+{
+	return request->request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_GET_OOF ||
+		request->request->body_case == BELFRY__CONNECTOR__REQUEST__BODY_SET_OOF;
+}
+
 /* For a Send it matters that nothing was sent. */
 static bool is_send(const Belfry__Worker__WorkerRequest *request)
 {
@@ -164,6 +171,8 @@ static void serve(struct worker *worker, const Belfry__Worker__WorkerRequest *re
 		session_cache_forget(worker->cache, request->forget.data, request->forget.len);
 	else if (request->trace != NULL)
 		trace_apply(request->trace);
+	else if (request->request != NULL && is_oof(request))
+		worker_oof(&call);
 	else if (request->request != NULL)
 		call.session = find_session(worker, &call);
 	if (call.session != NULL) {
@@ -207,7 +216,8 @@ int worker_run(int link_fd, const struct imap_settings *settings, struct board *
 	struct error error;
 
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
-	if (settings->tls != IMAP_TLS_NONE || (settings->smtp_host != NULL && settings->smtp_tls != IMAP_TLS_NONE)) {
+	if (settings->tls != IMAP_TLS_NONE || (settings->smtp_host != NULL && settings->smtp_tls != IMAP_TLS_NONE) ||
+	    (settings->sieve_host != NULL && settings->sieve_tls != IMAP_TLS_NONE)) {
 		worker.tls = etpan_stream_context(*settings->ca_file != '\0' ? settings->ca_file : NULL, &error);
 		if (worker.tls == NULL) {
 			log_error(LOG_IMAP, "worker: %s", error.text);

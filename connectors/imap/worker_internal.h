@@ -37,6 +37,7 @@ void worker_apply(struct worker_call *);
 void worker_alter(struct worker_call *);
 void worker_search(struct worker_call *);
 void worker_send(struct worker_call *);
+void worker_oof(struct worker_call *); /* needs no session */
 
 /* A new session in place of a broken one. NULL with error_r: call->session is as it was. */
 struct session *worker_reopen(struct worker_call *, struct error *error_r);

@@ -318,6 +318,25 @@ static void send_mail(struct null_store *store, struct null_user *user, struct s
 	service_answer(client, &response, -1);
 }
 
+static void get_oof(struct null_user *user, struct service_client *client, const request_t *request, struct arena *arena)
+{
+	Belfry__Connector__Response response = response_to(request, BELFRY__CONNECTOR__RESPONSE__BODY_OOF);
+	Belfry__Connector__Oof *oof = null_oof(user, arena);
+	Belfry__Connector__OofMessage *messages[] = {oof->internal, oof->known, oof->unknown};
+
+	for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
+		if (messages[i] != NULL)
+			messages[i]->is_html = request->get_oof->html;
+	response.oof = oof;
+	service_answer(client, &response, -1);
+}
+
+static void set_oof(struct null_user *user, struct service_client *client, const request_t *request, struct arena *arena)
+{
+	null_oof_set(user, request->set_oof, arena);
+	answer_status(client, request, BELFRY__CONNECTOR__STATUS__OK);
+}
+
 /* --- the watch half -------------------------------------------------------------------------------------------- */
 
 static void fill_hierarchy(const struct null_mailboxes *mailboxes, Belfry__Role__Position *position, struct arena *arena)
@@ -465,6 +484,8 @@ static void asked_with_handle(struct null_store *store, struct service_client *c
 	case BELFRY__CONNECTOR__REQUEST__BODY_FETCH_PART: fetch_part(mailboxes, client, request); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_APPLY: apply(store, user, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: send_mail(store, user, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_GET_OOF: get_oof(user, client, request, arena); break;
+	case BELFRY__CONNECTOR__REQUEST__BODY_SET_OOF: set_oof(user, client, request, arena); break;
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: alter(store, user, client, request, arena); break;
 	default: answer_status(client, request, BELFRY__CONNECTOR__STATUS__UNSUPPORTED);
 	}

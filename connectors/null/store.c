@@ -244,6 +244,7 @@ static void user_free(struct null_store *store, struct null_user *user)
 	if (user->own != NULL)
 		mailboxes_empty(user->own);
 	free(user->own);
+	free(user->oof);
 	free(user->password);
 	free(user);
 }

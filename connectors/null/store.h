@@ -39,6 +39,8 @@ struct null_user {
 	struct null_mailboxes *own;      /* NULL: the template still */
 	struct null_watch *watch;        /* NULL: nobody watches, or only hooks */
 	unsigned submitted;              /* mails handed in */
+	uint8_t *oof;                    /* what was set for who is out of office, packed */
+	size_t oof_length;
 	bool has_handle;
 	uint8_t handle[NULL_HANDLE_BYTES];
 	char name[];                     /* without the domain */
@@ -114,6 +116,12 @@ Belfry__Connector__Status null_alter(struct null_store *, struct null_user *, co
 /* found: initialised; filled from the arena. */
 void null_search(const struct null_mailboxes *, const Belfry__Connector__Search *, Belfry__Connector__Found *found,
 	struct arena *);
+
+/* --- oof.c ----------------------------------------------------------------------------------------------------- */
+
+/* What is kept, in the arena. */
+Belfry__Connector__Oof *null_oof(const struct null_user *, struct arena *);
+void null_oof_set(struct null_user *, const Belfry__Connector__SetOof *, struct arena *);
 
 /* --- send.c ---------------------------------------------------------------------------------------------------- */
 

@@ -111,6 +111,8 @@ static bool may_ask(const struct request *request, const Belfry__Connector__Requ
 	case BELFRY__CONNECTOR__REQUEST__BODY_ALTER: return may_alter(request, question->alter);
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEARCH: return may_search(request, question->search);
 	case BELFRY__CONNECTOR__REQUEST__BODY_SEND: return may_send(request, question->send);
+	case BELFRY__CONNECTOR__REQUEST__BODY_GET_OOF: return may_act(request, ACTION_READ, request->user, NULL, 0);
+	case BELFRY__CONNECTOR__REQUEST__BODY_SET_OOF: return may_act(request, ACTION_CHANGE, request->user, NULL, 0);
 	case BELFRY__CONNECTOR__REQUEST__BODY_CHECK: return may_check(request, question->check);
 	default: return false; /* the watch half is the hub's */
 	}

@@ -40,7 +40,7 @@ static rule *const rules[ACTIONS][KINDS] = {
 	/*                  user      device      collection item */
 	[ACTION_LOG_IN] = {own_user, nobody,     nobody,    nobody},
 	[ACTION_READ]   = {own_user, own_device, own_user,  own_user},
-	[ACTION_CHANGE] = {own_user, own_device, own_user,  own_user}, /* a user: his list of collections */
+	[ACTION_CHANGE] = {own_user, own_device, own_user,  own_user}, /* a user: his list of collections, what is answered for him */
 	[ACTION_SEND]   = {own_user, nobody,     nobody,    nobody},
 	[ACTION_WAIT]   = {own_user, nobody,     own_user,  nobody}, /* for the hierarchy, too */
 	[ACTION_KICK]   = {admin,    admin,      nobody,    nobody},

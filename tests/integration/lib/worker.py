@@ -97,7 +97,8 @@ class Worker:
         self.socket.sendall(struct.pack(">IB", len(frame) + 1, 0) + frame)
 
     def ask(self, user, password, timeout_s=30, key=None, authorize_as="",
-            quarantined=(), careful=False, submitted=False, **body):
+            quarantined=(), careful=False, submitted=False, canonical="",
+            **body):
         """All responses to one request; a descriptor's bytes take the place
         of the body's data."""
         self.last_id += 1
@@ -105,7 +106,8 @@ class Worker:
                   session_key=key or (user + authorize_as).encode(),
                   user=user, password=password.encode(), timeout_s=timeout_s,
                   authorize_as=authorize_as, quarantined=quarantined,
-                  careful=careful, submitted=submitted, request=dict(id=1000 + self.last_id, **body))
+                  careful=careful, submitted=submitted, canonical=canonical,
+                  request=dict(id=1000 + self.last_id, **body))
         responses, self.login = [], OUTCOME["NONE"]
         while True:
             frame, fd = self._frame(timeout_s)

@@ -118,7 +118,8 @@ static void every_value_arrives_where_it_belongs(void **state)
 		" master_password_file = \"%s\"\n hook = \"yes\"\n recheck_s = 60\n workers = 9\n timeout_s = 10\n"
 		" option = {\"a=b c\", \"d=\"}\n}\n"
 		"connector \"two\" {\n domains = {\"*\"}\n tls = \"none\"\n port = 1143\n watch_as = \"none\"\n"
-		" smtp_host = \"out.example\"\n smtp_tls = \"tls\"\n smtp_auth = \"none\"\n}\n"
+		" smtp_host = \"out.example\"\n smtp_tls = \"tls\"\n smtp_auth = \"none\"\n"
+		" sieve_host = \"sieve.example\"\n sieve_tls = \"tls\"\n}\n"
 		"activesync {\n heartbeat_min_s = 10\n heartbeat_max_s = 600\n max_folders = 4\n window_max = 99\n max_devices = 2\n"
 		" max_mail_size = 20480\n}\n"
 		"policy {\n required = no\n password = yes\n password_min_length = 6\n inactivity_lock_s = 60\n"
@@ -152,6 +153,8 @@ static void every_value_arrives_where_it_belongs(void **state)
 	assert_int_equal(config_connector_settings(two, &settings, NULL), 0);
 	assert_non_null(strstr(buffer_string(&settings), "\nsmtp_host=out.example\nsmtp_port=465\nsmtp_tls=tls\n"
 		"smtp_tls_name=out.example\nsmtp_auth=none\n"));
+	assert_non_null(strstr(buffer_string(&settings), "\nsieve_host=sieve.example\nsieve_port=4190\nsieve_tls=tls\n"
+		"sieve_tls_name=sieve.example\n"));
 	buffer_release(&settings);
 	config_free(&config);
 }
@@ -210,6 +213,10 @@ static void a_mistake_is_told_with_its_line(void **state)
 		{LEAST MAIN "hook {\n\n shout = 1\n}\n", "belfry.conf:9: no such option 'shout'"},
 		{LEAST "connector \"main\" {\n login = \"both\"\n}\n", "belfry.conf:7: login = \"both\": it can be \"user\" or \"full\""},
 		{LEAST "connector \"main\" {\n tls = \"none\"\n host = \"mail.example.org\"\n}\n", "belfry.conf:9: connector \"main\": tls"},
+		{LEAST "connector \"main\" {\n smtp_tls = \"none\"\n smtp_host = \"mail.example.org\"\n}\n",
+			"belfry.conf:9: connector \"main\": smtp_tls"},
+		{LEAST "connector \"main\" {\n sieve_tls = \"none\"\n sieve_host = \"mail.example.org\"\n}\n",
+			"belfry.conf:9: connector \"main\": sieve_tls"},
 		{LEAST "connector \"main\" {\n watch_as = \"master\"\n}\n", "connector \"main\": watch_as = \"master\" needs"},
 		{LEAST "connector \"main\" {\n watch_as = \"master\"\n master_user = \"m\"\n master_password_file = \"/nonexistent/p\"\n}\n",
 			"connector \"main\": master_password_file /nonexistent/p: No such file or directory; the master user's password"},

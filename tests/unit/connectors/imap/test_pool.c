@@ -106,6 +106,40 @@ static void searches_leave_workers_to_others(void **state)
 	fixture_stop(&fixture);
 }
 
+static uint64_t ask_set_oof(struct fixture *fixture)
+{
+	Belfry__Connector__Request request = BELFRY__CONNECTOR__REQUEST__INIT;
+	Belfry__Connector__SetOof set = BELFRY__CONNECTOR__SET_OOF__INIT;
+
+	request.handle = (ProtobufCBinaryData){ASKER_HANDLE_BYTES, fixture->front.handle};
+	request.body_case = BELFRY__CONNECTOR__REQUEST__BODY_SET_OOF;
+	request.set_oof = &set;
+	return asker_ask(&fixture->front, &request);
+}
+
+static void out_of_office_of_a_user_is_set_one_at_a_time(void **state)
+{
+	struct fixture fixture;
+	uint64_t ids[3];
+
+	(void)state;
+	fixture_start(&fixture, "workers=4\n");
+	fixture_login(&fixture, "alice@example.org");
+	ids[0] = ask_set_oof(&fixture);
+	ids[1] = ask_set_oof(&fixture);
+	assert_int_equal(fixture.started, 1);
+	fixture_login(&fixture, "bob@example.org");
+	ids[2] = ask_set_oof(&fixture);
+	assert_int_equal(fixture.started, 2);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(asker_status(&fixture.front, ids[0]), STATUS(OK));
+	assert_int_equal(asker_status(&fixture.front, ids[1]), -1);
+	worker_answer(&fixture, 0, STATUS(OK), true);
+	assert_int_equal(asker_status(&fixture.front, ids[1]), STATUS(OK));
+	assert_int_equal(asker_status(&fixture.front, ids[2]), -1);
+	fixture_stop(&fixture);
+}
+
 static void of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came(void **state)
 {
 	struct fixture fixture;
@@ -617,6 +651,7 @@ int main(void)
 		cmocka_unit_test(an_answer_is_passed_on_with_the_askers_id),
 		cmocka_unit_test(a_busy_worker_holds_nobody_up),
 		cmocka_unit_test(searches_leave_workers_to_others),
+		cmocka_unit_test(out_of_office_of_a_user_is_set_one_at_a_time),
 		cmocka_unit_test(of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came),
 		cmocka_unit_test(a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next),
 		cmocka_unit_test(who_waits_too_long_is_told_so),
