@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "gateway/activesync/date_time.h"
 #include "gateway/activesync/sync.h"
 
 enum { ADDRESSES_MAX = 32768 }; /* characters of To and From (MS-ASEMAIL 2.2.2.75, Email.xsd); bytes are fewer */
@@ -43,19 +43,6 @@ static void write_number(const struct mail_form *form, struct wbxml_writer *writ
 		wbxml_writer_number_element(writer, tag, number);
 }
 
-static void write_time(struct wbxml_writer *writer, uint16_t tag, uint64_t time_s)
-{
-	char text[80]; /* as much as six ints could take */
-	struct tm tm;
-	time_t when = (time_t)time_s;
-
-	if (gmtime_r(&when, &tm) == NULL || tm.tm_year > 8099)
-		return;
-	snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.000Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		tm.tm_hour, tm.tm_min, tm.tm_sec);
-	wbxml_writer_text_element(writer, tag, text);
-}
-
 static void write_flag(struct wbxml_writer *writer, uint32_t flags)
 {
 	if (!(flags & BELFRY__CONNECTOR__FLAG__FLAGGED)) {
@@ -83,7 +70,7 @@ static void write_envelope(const struct mail_form *form, struct wbxml_writer *wr
 	write_property(form, writer, AS_EMAIL_SUBJECT, mail->subject, ADDRESSES_MAX);
 	write_property(form, writer, AS_EMAIL_REPLYTO, mail->reply_to, ADDRESSES_MAX);
 	if (is_wanted(form, AS_EMAIL_DATERECEIVED))
-		write_time(writer, AS_EMAIL_DATERECEIVED, mail->received_s);
+		date_time_write(writer, AS_EMAIL_DATERECEIVED, mail->received_s);
 	write_property(form, writer, AS_EMAIL_DISPLAYTO, mail->display_to, ADDRESSES_MAX);
 	write_property(form, writer, AS_EMAIL_THREADTOPIC, mail->thread_topic, ADDRESSES_MAX);
 	write_number(form, writer, AS_EMAIL_IMPORTANCE, mail->importance <= 2 ? mail->importance : 1);

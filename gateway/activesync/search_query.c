@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "gateway/activesync/date_time.h"
 #include "gateway/activesync/folders.h"
 #include "gateway/activesync/search.h"
 #include "gateway/activesync/sync.h"
@@ -74,27 +74,6 @@ static int read_words(struct reading *reading, const struct wbxml_node *node)
 	return SEARCH_STATUS_SUCCESS;
 }
 
-/* "2026-11-28T00:00:00.000Z" (MS-ASDTYPE 2.3); the fraction does not matter. */
-static bool read_time(const char *text, uint64_t *time_s_r)
-{
-	struct tm tm = {0};
-	int length = 0;
-
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-	    &length) != 6 || length == 0)
-		return false;
-	text += length;
-	if (*text == '.')
-		text += 1 + strspn(text + 1, "0123456789");
-	if (strcmp(text, "Z") != 0 || tm.tm_mon < 1 || tm.tm_mon > 12)
-		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
-	time_t time = timegm(&tm);
-	*time_s_r = time < 0 ? 0 : (uint64_t)time;
-	return true;
-}
-
 static int read_bound(struct reading *reading, const struct wbxml_node *node)
 {
 	struct search_query *query = reading->query;
@@ -102,7 +81,7 @@ static int read_bound(struct reading *reading, const struct wbxml_node *node)
 	bool is_before = node->tag == AS_SEARCH_LESSTHAN;
 	uint64_t time_s;
 
-	if (wbxml_node_child(node, AS_EMAIL_DATERECEIVED) == NULL || value == NULL || !read_time(value, &time_s))
+	if (wbxml_node_child(node, AS_EMAIL_DATERECEIVED) == NULL || value == NULL || !date_time_parse(value, &time_s))
 		return SEARCH_STATUS_PROTOCOL_ERROR;
 	reading->has_bound = true;
 	if (is_before)
