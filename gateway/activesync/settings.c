@@ -1,40 +1,63 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Settings (MS-ASCMD 2.2.1.18): the device says what it is, and asks for the user's address. Each property that is asked
- * for has a status of its own; what is not served here is no reason to give the account up.
+ * Settings: the device says what it is, asks for the user's addresses, and sets what is answered while he is away. A
+ * request that is malformed is refused as a whole, before anything is done. Else each property has a status of its own;
+ * what is not served here is no reason to give the account up.
  */
+#include "gateway/activesync/settings.h"
+
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/device_information.h"
 
-/* MS-ASCMD 2.2.3.177.15, and 2.2.2 for the last */
-enum { STATUS_SUCCESS = 1, STATUS_PROTOCOL_ERROR = 2, STATUS_INVALID_ARGUMENTS = 5, STATUS_DENIED_BY_POLICY = 7,
-	STATUS_RIGHTS_MANAGEMENT_DISABLED = 168 };
+enum { PASSWORD_MAX = 255 }; /* characters: MS-ASCMD 2.2.3.132.3 */
 
-int settings_prepare(struct request *request, Belfry__Role__Begin *begin)
-{
-	static char lock[] = "device", *locks[] = {lock};
-
-	if (request->root->first_child == NULL)
-		return STATUS_PROTOCOL_ERROR;
-	begin->locks = locks;
-	begin->n_locks = 1;
-	return 0;
-}
+struct settings_work {
+	const struct wbxml_node *at; /* the property that is next; NULL: all are done */
+};
 
 /* --- properties ------------------------------------------------------------------------------------------------ */
 
-static void write_status(struct request *request, uint16_t tag, int status)
+void settings_write_status(struct request *request, uint16_t property, int status)
 {
-	wbxml_writer_start(&request->writer, tag);
+	wbxml_writer_start(&request->writer, property);
 	wbxml_writer_number_element(&request->writer, AS_SETTINGS_STATUS, status);
 	wbxml_writer_end(&request->writer);
 }
 
-static void write_information(struct request *request, const struct wbxml_node *node)
+/* Any of them may be left out, but not all (2.2.3.167). */
+static bool take_information(struct request *request, const struct wbxml_node *operation)
 {
-	bool is_set = wbxml_node_child(node, AS_SETTINGS_SET) != NULL;
+	bool says_something = operation->first_child != NULL;
 
-	write_status(request, node->tag, is_set ? STATUS_SUCCESS : STATUS_PROTOCOL_ERROR);
+	if (says_something)
+		device_information_take(request, wbxml_node_child(request->root, AS_SETTINGS_DEVICEINFORMATION));
+	settings_write_status(request, AS_SETTINGS_DEVICEINFORMATION,
+		says_something ? SETTINGS_SUCCESS : SETTINGS_INVALID_ARGUMENTS);
+	return true;
+}
+
+static bool password_is_formed(const struct wbxml_node *operation)
+{
+	return wbxml_node_text(operation, AS_SETTINGS_PASSWORD) != NULL;
+}
+
+static size_t characters(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text != '\0'; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
+}
+
+/* To recover a locked device by; nobody here could look it up. */
+static bool refuse_password(struct request *request, const struct wbxml_node *operation)
+{
+	bool is_too_long = characters(wbxml_node_text(operation, AS_SETTINGS_PASSWORD)) > PASSWORD_MAX;
+
+	settings_write_status(request, AS_SETTINGS_DEVICEPASSWORD,
+		is_too_long ? SETTINGS_INVALID_ARGUMENTS : SETTINGS_DENIED_BY_POLICY);
+	return true;
 }
 
 static void write_addresses(struct request *request)
@@ -49,16 +72,13 @@ static void write_addresses(struct request *request)
 }
 
 /* The addresses stand alone until 14.0, and from 14.1 on within the account (2.2.3.57). */
-static void write_user(struct request *request, const struct wbxml_node *node)
+static bool write_user(struct request *request, const struct wbxml_node *operation)
 {
 	struct wbxml_writer *writer = &request->writer;
 
-	if (wbxml_node_child(node, AS_SETTINGS_GET) == NULL) {
-		write_status(request, node->tag, STATUS_PROTOCOL_ERROR);
-		return;
-	}
-	wbxml_writer_start(writer, node->tag);
-	wbxml_writer_number_element(writer, AS_SETTINGS_STATUS, STATUS_SUCCESS);
+	(void)operation;
+	wbxml_writer_start(writer, AS_SETTINGS_USERINFORMATION);
+	wbxml_writer_number_element(writer, AS_SETTINGS_STATUS, SETTINGS_SUCCESS);
 	wbxml_writer_start(writer, AS_SETTINGS_GET);
 	if (request->version >= 141) {
 		wbxml_writer_start(writer, AS_SETTINGS_ACCOUNTS);
@@ -71,66 +91,116 @@ static void write_user(struct request *request, const struct wbxml_node *node)
 	}
 	wbxml_writer_end(writer);
 	wbxml_writer_end(writer);
-}
-
-static void refuse_oof(struct request *request, const struct wbxml_node *node)
-{
-	write_status(request, node->tag, STATUS_INVALID_ARGUMENTS);
-}
-
-static void refuse_password(struct request *request, const struct wbxml_node *node)
-{
-	write_status(request, node->tag, STATUS_DENIED_BY_POLICY);
+	return true;
 }
 
 /* The schema wants templates, even none. */
-static void refuse_rights(struct request *request, const struct wbxml_node *node)
+static bool refuse_rights(struct request *request, const struct wbxml_node *operation)
 {
 	struct wbxml_writer *writer = &request->writer;
 
-	wbxml_writer_start(writer, node->tag);
-	wbxml_writer_number_element(writer, AS_SETTINGS_STATUS, STATUS_RIGHTS_MANAGEMENT_DISABLED);
+	(void)operation;
+	wbxml_writer_start(writer, AS_SETTINGS_RIGHTSMANAGEMENTINFORMATION);
+	wbxml_writer_number_element(writer, AS_SETTINGS_STATUS, SETTINGS_RIGHTS_MANAGEMENT_DISABLED);
 	wbxml_writer_start(writer, AS_SETTINGS_GET);
 	wbxml_writer_empty_element(writer, AS_RIGHTSMANAGEMENT_RIGHTSMANAGEMENTTEMPLATES);
 	wbxml_writer_end(writer);
 	wbxml_writer_end(writer);
+	return true;
 }
 
-static const struct {
+/* --- what a request may look like ------------------------------------------------------------------------------ */
+
+static const struct property {
 	uint16_t tag;
-	void (*write)(struct request *, const struct wbxml_node *);
+	unsigned since;          /* which version */
+	bool has_get, has_set;   /* which of them it may hold; one it must */
+	bool (*is_formed)(const struct wbxml_node *operation); /* NULL: whatever it is */
+	bool (*run)(struct request *, const struct wbxml_node *operation); /* as settings_oof_run() */
 } properties[] = {
-	{AS_SETTINGS_OOF, refuse_oof}, {AS_SETTINGS_DEVICEINFORMATION, write_information},
-	{AS_SETTINGS_DEVICEPASSWORD, refuse_password}, {AS_SETTINGS_USERINFORMATION, write_user},
-	{AS_SETTINGS_RIGHTSMANAGEMENTINFORMATION, refuse_rights},
+	{AS_SETTINGS_OOF, 121, true, true, settings_oof_is_formed, settings_oof_run},
+	{AS_SETTINGS_DEVICEINFORMATION, 121, false, true, NULL, take_information},
+	{AS_SETTINGS_DEVICEPASSWORD, 121, false, true, password_is_formed, refuse_password},
+	{AS_SETTINGS_USERINFORMATION, 121, true, false, NULL, write_user},
+	{AS_SETTINGS_RIGHTSMANAGEMENTINFORMATION, 141, true, false, NULL, refuse_rights},
 };
 
-/* --- the answer ------------------------------------------------------------------------------------------------ */
-
-static void answer(struct request *request)
+static const struct property *find(uint16_t tag)
 {
-	request->result = "status=1";
-	request_begin_answer(request);
-	wbxml_writer_number_element(&request->writer, AS_SETTINGS_STATUS, STATUS_SUCCESS);
-	for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
-		const struct wbxml_node *node = wbxml_node_child(request->root, properties[i].tag);
-		if (node != NULL)
-			properties[i].write(request, node);
-	}
-	request_answer(request);
+	for (size_t i = 0; i < sizeof properties / sizeof *properties; i++)
+		if (properties[i].tag == tag)
+			return &properties[i];
+	return NULL;
 }
+
+/* The one Get or Set, and nothing beside it; NULL: it is not so. */
+static const struct wbxml_node *operation_of(const struct property *property, const struct wbxml_node *node)
+{
+	const struct wbxml_node *operation = node->first_child;
+
+	if (operation == NULL || operation->next != NULL)
+		return NULL;
+	return (operation->tag == AS_SETTINGS_GET && property->has_get) ||
+		(operation->tag == AS_SETTINGS_SET && property->has_set) ? operation : NULL;
+}
+
+static bool is_formed(const struct request *request, const struct wbxml_node *node)
+{
+	const struct property *property = find(node->tag);
+	const struct wbxml_node *operation;
+
+	if (property == NULL || request->version < property->since || wbxml_node_count(request->root, node->tag) != 1)
+		return false;
+	operation = operation_of(property, node);
+	return operation != NULL && (property->is_formed == NULL || property->is_formed(operation));
+}
+
+int settings_prepare(struct request *request, Belfry__Role__Begin *begin)
+{
+	static char lock[] = "device", *locks[] = {lock};
+
+	if (request->root->first_child == NULL)
+		return SETTINGS_PROTOCOL_ERROR;
+	for (const struct wbxml_node *node = request->root->first_child; node != NULL; node = node->next)
+		if (!is_formed(request, node))
+			return SETTINGS_PROTOCOL_ERROR;
+	begin->locks = locks;
+	begin->n_locks = 1;
+	return 0;
+}
+
+/* --- one after the other --------------------------------------------------------------------------------------- */
 
 static void committed(const Belfry__Role__Committed *done, void *data)
 {
 	(void)done;
-	answer(data);
+	request_answer(data);
+}
+
+void settings_go_on(struct request *request)
+{
+	struct settings_work *work = request->work;
+
+	while (work->at != NULL) {
+		const struct wbxml_node *node = work->at;
+		const struct property *property = find(node->tag);
+		work->at = node->next;
+		if (!property->run(request, operation_of(property, node)))
+			return;
+	}
+	if (request->device_changed)
+		request_commit(request, NULL, 0, committed);
+	else
+		request_answer(request);
 }
 
 void settings_run(struct request *request)
 {
-	device_information_take(request, wbxml_node_child(request->root, AS_SETTINGS_DEVICEINFORMATION));
-	if (request->device_changed)
-		request_commit(request, NULL, 0, committed);
-	else
-		answer(request);
+	struct settings_work *work = request->work = arena_alloc(request->arena, sizeof *work);
+
+	work->at = request->root->first_child;
+	request->result = "status=1";
+	request_begin_answer(request);
+	wbxml_writer_number_element(&request->writer, AS_SETTINGS_STATUS, SETTINGS_SUCCESS);
+	settings_go_on(request);
 }
