@@ -85,18 +85,18 @@ static bool take_extensions(struct parser *parser, struct mime_part *part)
 	if (!at_close(parser))
 		good = take_disposition(parser, part);
 	if (good && !at_close(parser))
-		good = worker_skip_value(parser->cursor);
+		good = imap_cursor_skip(parser->cursor);
 	if (good && !at_close(parser))
 		good = take_text(parser, &part->content_location);
 	while (good && !at_close(parser))
-		good = worker_skip_value(parser->cursor);
+		good = imap_cursor_skip(parser->cursor);
 	return good && imap_token_next(parser->cursor).kind == IMAP_CLOSE;
 }
 
 static bool skip_values(struct parser *parser, int count)
 {
 	while (count-- > 0)
-		if (!worker_skip_value(parser->cursor))
+		if (!imap_cursor_skip(parser->cursor))
 			return false;
 	return true;
 }

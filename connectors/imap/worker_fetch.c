@@ -119,7 +119,7 @@ static bool read_attribute(struct imap_cursor *cursor, struct imap_text name, st
 	}
 	if (!imap_text_is(name, "UID") && !imap_text_is(name, "RFC822.SIZE") && !imap_text_is(name, "INTERNALDATE")
 		&& (name.length < 6 || strncasecmp(name.bytes, "BODY[]", 6) != 0))
-		return worker_skip_value(cursor);
+		return imap_cursor_skip(cursor);
 	token = imap_token_next(cursor);
 	if (imap_text_is(name, "UID"))
 		return imap_token_number(&token, &attributes->uid);

@@ -23,18 +23,12 @@ struct large {
 static void each_attribute(const struct imap_response *response, struct large *large,
 	void (*read)(struct large *, struct imap_text name, struct imap_cursor *))
 {
-	struct imap_cursor cursor = imap_cursor_over(response->rest);
-	struct imap_token token;
+	struct worker_attributes attributes = {0};
+	struct imap_cursor value;
+	struct imap_text name;
 
-	if (!imap_text_is(response->keyword, "FETCH") || imap_token_next(&cursor).kind != IMAP_OPEN)
-		return;
-	while ((token = imap_token_next(&cursor)).kind == IMAP_ATOM) {
-		struct imap_cursor value = cursor;
-
-		read(large, token.text, &value);
-		if (!worker_skip_value(&cursor))
-			return;
-	}
+	while (worker_next_attribute(response, &attributes, &name, &value))
+		read(large, name, &value);
 }
 
 /* --- structure ------------------------------------------------------------------------------------------------- */

@@ -78,7 +78,13 @@ struct worker_set_walk {
 bool worker_walk_set(struct worker_set_walk *, uint64_t *id_r);
 /* Flag bits of the contract from what stands in FLAGS (…), behind its parenthesis; other keywords to keyword(). */
 uint32_t worker_read_flags(struct imap_cursor *, void (*keyword)(struct imap_text, void *), void *data);
-/* Skips a value that may be a list, however deep; false: there is none. */
-bool worker_skip_value(struct imap_cursor *);
+/* The attributes of a FETCH response, one at a time: zeroed to begin with. value_r stands before its value. False: that was
+ * all, or it is another response. */
+struct worker_attributes {
+	struct imap_cursor rest;
+	bool has_begun;
+};
+bool worker_next_attribute(const struct imap_response *, struct worker_attributes *, struct imap_text *name_r,
+	struct imap_cursor *value_r);
 
 #endif

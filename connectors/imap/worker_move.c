@@ -92,7 +92,7 @@ static bool read_mail(const struct imap_response *response, struct arena *arena,
 			read_flags(&cursor, mail);
 		} else if (imap_text_is(token.text, "MODSEQ")) {
 			read_modseq(&cursor, mail);
-		} else if (!worker_skip_value(&cursor)) {
+		} else if (!imap_cursor_skip(&cursor)) {
 			return false;
 		} else if (part >= 0) {
 			parts[part] = (struct imap_text){start, (size_t)(cursor.at - start)};

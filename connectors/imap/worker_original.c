@@ -32,23 +32,18 @@ static void write_all(struct loading *loading, struct imap_text octets)
 /* * 7 FETCH (UID 12 BODY[]<0> {…}) */
 static void hear_octets(const struct imap_response *response, void *data)
 {
-	struct imap_cursor cursor = imap_cursor_over(response->rest);
+	struct worker_attributes attributes = {0};
 	struct loading *loading = data;
-	struct imap_token name, value;
+	struct imap_cursor at;
+	struct imap_text name;
 
-	if (!imap_text_is(response->keyword, "FETCH") || imap_token_next(&cursor).kind != IMAP_OPEN)
-		return;
-	while ((name = imap_token_next(&cursor)).kind == IMAP_ATOM) {
-		struct imap_cursor at = cursor;
-
-		value = imap_token_next(&at);
-		if (name.text.length >= 6 && strncasecmp(name.text.bytes, "BODY[]", 6) == 0) {
-			loading->is_there = true;
-			if (value.kind == IMAP_LITERAL || value.kind == IMAP_QUOTED)
-				write_all(loading, value.text);
-		}
-		if (!worker_skip_value(&cursor))
-			return;
+	while (worker_next_attribute(response, &attributes, &name, &at)) {
+		struct imap_token value = imap_token_next(&at);
+		if (name.length < 6 || strncasecmp(name.bytes, "BODY[]", 6) != 0)
+			continue;
+		loading->is_there = true;
+		if (value.kind == IMAP_LITERAL || value.kind == IMAP_QUOTED)
+			write_all(loading, value.text);
 	}
 }
 

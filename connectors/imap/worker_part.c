@@ -107,43 +107,33 @@ static void decode_end(struct part_fetch *fetch)
 
 static void hear_structure(const struct imap_response *response, void *data)
 {
+	struct worker_attributes attributes = {0};
 	struct part_fetch *fetch = data;
-	struct imap_cursor cursor = imap_cursor_over(response->rest);
-	struct imap_token token;
+	struct imap_cursor value;
+	struct imap_text name;
 
-	if (!imap_text_is(response->keyword, "FETCH") || imap_token_next(&cursor).kind != IMAP_OPEN)
-		return;
-	while ((token = imap_token_next(&cursor)).kind == IMAP_ATOM) {
-		struct imap_cursor value = cursor;
-		struct imap_token number = imap_token_next(&value);
-
-		if (imap_text_is(token.text, "RFC822.SIZE"))
+	while (worker_next_attribute(response, &attributes, &name, &value)) {
+		if (imap_text_is(name, "RFC822.SIZE")) {
+			struct imap_token number = imap_token_next(&value);
 			imap_token_number(&number, &fetch->size);
-		value = cursor;
-		if (imap_text_is(token.text, "BODYSTRUCTURE") && fetch->root == NULL)
+		} else if (imap_text_is(name, "BODYSTRUCTURE") && fetch->root == NULL) {
 			fetch->root = structure_parse(fetch->call->arena, &value);
-		if (!worker_skip_value(&cursor))
-			return;
+		}
 	}
 }
 
 /* The octets of BODY[…], wherever they stand. */
 static struct slice octets_of(const struct imap_response *response)
 {
-	struct imap_cursor cursor = imap_cursor_over(response->rest);
-	struct imap_token token;
+	struct worker_attributes attributes = {0};
+	struct imap_cursor value;
+	struct imap_text name;
 
-	if (!imap_text_is(response->keyword, "FETCH") || imap_token_next(&cursor).kind != IMAP_OPEN)
-		return slice_of(NULL, 0);
-	while ((token = imap_token_next(&cursor)).kind == IMAP_ATOM) {
-		struct imap_cursor value = cursor;
+	while (worker_next_attribute(response, &attributes, &name, &value)) {
 		struct imap_token octets = imap_token_next(&value);
-
-		if (token.text.length > 5 && strncasecmp(token.text.bytes, "BODY[", 5) == 0)
-			return octets.kind == IMAP_LITERAL || octets.kind == IMAP_QUOTED ? slice_of(octets.text.bytes, octets.text.length)
-				: slice_of(NULL, 0);
-		if (!worker_skip_value(&cursor))
-			break;
+		bool is_string = octets.kind == IMAP_LITERAL || octets.kind == IMAP_QUOTED;
+		if (name.length > 5 && strncasecmp(name.bytes, "BODY[", 5) == 0)
+			return is_string ? slice_of(octets.text.bytes, octets.text.length) : slice_of(NULL, 0);
 	}
 	return slice_of(NULL, 0);
 }

@@ -104,7 +104,7 @@ static void hear_date(const struct imap_response *response, void *data)
 		return;
 	while ((token = imap_token_next(&cursor)).kind == IMAP_ATOM) {
 		if (!imap_text_is(token.text, "UID") && !imap_text_is(token.text, "INTERNALDATE")) {
-			if (!worker_skip_value(&cursor))
+			if (!imap_cursor_skip(&cursor))
 				return;
 			continue;
 		}

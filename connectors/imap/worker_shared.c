@@ -121,21 +121,21 @@ uint32_t worker_read_flags(struct imap_cursor *cursor, void (*keyword)(struct im
 	return flags;
 }
 
-bool worker_skip_value(struct imap_cursor *cursor)
+bool worker_next_attribute(const struct imap_response *response, struct worker_attributes *attributes,
+	struct imap_text *name_r, struct imap_cursor *value_r)
 {
-	unsigned depth = 0;
+	struct imap_token name;
 
-	do {
-		switch (imap_token_next(cursor).kind) {
-		case IMAP_END: case IMAP_BROKEN: return false;
-		case IMAP_OPEN: depth++; break;
-		case IMAP_CLOSE:
-			if (depth == 0)
-				return false;
-			depth--;
-			break;
-		default: break;
-		}
-	} while (depth > 0);
-	return true;
+	if (!attributes->has_begun) {
+		attributes->has_begun = true;
+		attributes->rest = imap_cursor_over(response->rest);
+		if (!imap_text_is(response->keyword, "FETCH") || imap_token_next(&attributes->rest).kind != IMAP_OPEN)
+			return false;
+	} else if (!imap_cursor_skip(&attributes->rest)) {
+		return false;
+	}
+	name = imap_token_next(&attributes->rest);
+	*name_r = name.text;
+	*value_r = attributes->rest;
+	return name.kind == IMAP_ATOM;
 }

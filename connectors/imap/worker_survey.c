@@ -87,7 +87,7 @@ static void hear_flags(struct survey *survey, const struct imap_response *respon
 			flags = has_flags ? worker_read_flags(&cursor, NULL, NULL) : 0;
 		} else {
 			is_mail |= token.text.length > 5 && strncasecmp(token.text.bytes, "BODY[", 5) == 0;
-			if (!worker_skip_value(&cursor))
+			if (!imap_cursor_skip(&cursor))
 				return;
 		}
 	}

@@ -285,8 +285,7 @@ bool imap_token_number(const struct imap_token *token, uint64_t *number_r)
 	return number <= INT64_MAX;
 }
 
-/* Skips a value that may be a list, however deep. */
-static bool skip_value(struct imap_cursor *cursor)
+bool imap_cursor_skip(struct imap_cursor *cursor)
 {
 	unsigned depth = 0;
 
@@ -324,7 +323,7 @@ static bool take_status_item(struct imap_cursor *cursor, const struct imap_token
 		status->items |= items[i].item;
 		return true;
 	}
-	return skip_value(cursor);
+	return imap_cursor_skip(cursor);
 }
 
 int imap_status_parse(struct imap_text rest, struct imap_status *status_r, struct buffer *name_r)

@@ -76,6 +76,8 @@ struct imap_cursor {
 struct imap_cursor imap_cursor_over(struct imap_text);
 /* Skips spaces and takes one token. After IMAP_END and IMAP_BROKEN it gives the same again. */
 struct imap_token imap_token_next(struct imap_cursor *);
+/* Skips a value that may be a list, however deep; false: there is none. */
+bool imap_cursor_skip(struct imap_cursor *);
 /* The token's value without escapes; false: not an atom or string. */
 bool imap_token_append(const struct imap_token *, struct buffer *);
 /* An atom of digits that fits 63 bits. */
