@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
+#include "connectors/imap/recent.h"
 #include "lib/core/mem.h"
 
 struct device {
@@ -15,25 +14,16 @@ struct device {
 	char id[];
 };
 
-/* Hash tables of uthash keep the order of insertion: users who come again are put in anew. */
 struct user {
-	UT_hash_handle hh;
 	struct device *newest;  /* the last used first */
 	unsigned count;
-	char name[];
 };
 
 struct known {
-	struct user *users;
+	struct recent_kind kind;
+	struct recent *users;
 	size_t count;           /* devices of all */
 };
-
-struct known *known_create(void)
-{
-	return mem_alloc(sizeof(struct known));
-}
-
-/* --- the end --------------------------------------------------------------------------------------------------- */
 
 static void drop_device(struct known *known, struct user *user, struct device **link)
 {
@@ -45,12 +35,21 @@ static void drop_device(struct known *known, struct user *user, struct device **
 	known->count--;
 }
 
-static void drop_user(struct known *known, struct user *user)
+static void release_user(void *value, void *owner)
 {
+	struct user *user = value;
+
 	while (user->newest != NULL)
-		drop_device(known, user, &user->newest);
-	HASH_DELETE(hh, known->users, user);
-	free(user);
+		drop_device(owner, user, &user->newest);
+}
+
+struct known *known_create(void)
+{
+	struct known *known = mem_alloc(sizeof *known);
+
+	known->kind = (struct recent_kind){.value_bytes = sizeof(struct user), .release = release_user, .owner = known};
+	known->users = recent_create(&known->kind);
+	return known;
 }
 
 void known_free(struct known **owner)
@@ -60,20 +59,11 @@ void known_free(struct known **owner)
 	*owner = NULL;
 	if (known == NULL)
 		return;
-	while (known->users != NULL)
-		drop_user(known, known->users);
+	recent_free(&known->users);
 	free(known);
 }
 
 /* --- finding and adding ---------------------------------------------------------------------------------------- */
-
-static struct user *find_user(const struct known *known, const char *name)
-{
-	struct user *user;
-
-	HASH_FIND(hh, known->users, name, strlen(name), user);
-	return user;
-}
 
 /* Where it hangs; where the list ends: it is not there. */
 static struct device **find_device(struct user *user, const char *id, const char *network)
@@ -96,21 +86,6 @@ static struct device *device_create(const char *id, const char *network)
 	return device;
 }
 
-static struct user *find_or_add_user(struct known *known, const char *name)
-{
-	struct user *user = find_user(known, name);
-	size_t length = strlen(name);
-
-	if (user != NULL) {
-		HASH_DELETE(hh, known->users, user);
-	} else {
-		user = mem_alloc(sizeof *user + length + 1);
-		memcpy(user->name, name, length + 1);
-	}
-	HASH_ADD(hh, known->users, name, length, user);
-	return user;
-}
-
 static struct device **oldest_of(struct user *user)
 {
 	struct device **link = &user->newest;
@@ -124,7 +99,7 @@ void known_add(struct known *known, const char *name, const char *id, const char
 {
 	if (strlen(id) > KNOWN_DEVICE_BYTES_MAX)
 		return;
-	struct user *user = find_or_add_user(known, name);
+	struct user *user = recent_touch(known->users, name, strlen(name));
 	struct device **link = find_device(user, id, network), *device = *link;
 
 	if (device != NULL) {
@@ -132,8 +107,8 @@ void known_add(struct known *known, const char *name, const char *id, const char
 	} else {
 		if (user->count == KNOWN_OF_USER_MAX)
 			drop_device(known, user, oldest_of(user));
-		while (known->count >= KNOWN_MAX && known->users != user)
-			drop_user(known, known->users);
+		while (known->count >= KNOWN_MAX && recent_oldest(known->users) != user)
+			recent_drop(known->users, recent_oldest(known->users));
 		device = device_create(id, network);
 		user->count++;
 		known->count++;
@@ -144,7 +119,7 @@ void known_add(struct known *known, const char *name, const char *id, const char
 
 bool known_has(const struct known *known, const char *name, const char *id, const char *network)
 {
-	struct user *user = find_user(known, name);
+	struct user *user = recent_find(known->users, name, strlen(name));
 
 	return user != NULL && *find_device(user, id, network) != NULL;
 }

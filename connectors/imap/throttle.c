@@ -8,33 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "connectors/imap/known.h"
+#include "connectors/imap/recent.h"
 #include "lib/core/mem.h"
 
 enum { KEY_BYTES_MAX = 600 }; /* kind, user (255), network (63), device (255) */
 
-/* Hash tables of uthash keep the order of insertion: touched entries are put in anew. */
 struct entry {
-	UT_hash_handle hh;
 	unsigned failures;
 	int64_t last_ms;
 	uint64_t digest; /* of the last wrong password */
-	char key[];
 };
 
 /* Verifications under way; there are no more than wait for the backend. */
 struct pending {
-	UT_hash_handle hh;
 	unsigned count;
-	char key[];
 };
 
 struct throttle {
-	struct entry *entries;
+	struct recent *entries;
 	struct known *known;
-	struct pending *pending;
+	struct recent *pending;
 };
 
 struct key {
@@ -70,40 +64,18 @@ void throttle_network(const char *address, char network_r[THROTTLE_NETWORK_BYTES
 
 static struct entry *find(const struct throttle *throttle, const struct key *key)
 {
-	struct entry *entry;
-
-	HASH_FIND(hh, throttle->entries, key->text, key->length, entry);
-	return entry;
-}
-
-static void drop(struct throttle *throttle, struct entry *entry)
-{
-	HASH_DELETE(hh, throttle->entries, entry);
-	free(entry);
-}
-
-/* Found or made, and now the last to go. */
-static struct entry *touch(struct throttle *throttle, const struct key *key)
-{
-	struct entry *entry = find(throttle, key);
-
-	if (entry != NULL) {
-		HASH_DELETE(hh, throttle->entries, entry);
-	} else {
-		if (HASH_COUNT(throttle->entries) >= THROTTLE_ENTRIES_MAX)
-			drop(throttle, throttle->entries);
-		entry = mem_alloc(sizeof *entry + key->length);
-		memcpy(entry->key, key->text, key->length);
-	}
-	HASH_ADD(hh, throttle->entries, key, key->length, entry);
-	return entry;
+	return recent_find(throttle->entries, key->text, key->length);
 }
 
 struct throttle *throttle_create(void)
 {
+	static const struct recent_kind entries = {.value_bytes = sizeof(struct entry), .max = THROTTLE_ENTRIES_MAX};
+	static const struct recent_kind pending = {.value_bytes = sizeof(struct pending)};
 	struct throttle *throttle = mem_alloc(sizeof *throttle);
 
+	throttle->entries = recent_create(&entries);
 	throttle->known = known_create();
+	throttle->pending = recent_create(&pending);
 	return throttle;
 }
 
@@ -114,14 +86,9 @@ void throttle_free(struct throttle **owner)
 	*owner = NULL;
 	if (throttle == NULL)
 		return;
-	while (throttle->entries != NULL)
-		drop(throttle, throttle->entries);
+	recent_free(&throttle->entries);
 	known_free(&throttle->known);
-	for (struct pending *pending = throttle->pending, *next; pending != NULL; pending = next) {
-		next = pending->hh.next;
-		HASH_DELETE(hh, throttle->pending, pending);
-		free(pending);
-	}
+	recent_free(&throttle->pending);
 	free(throttle);
 }
 
@@ -187,22 +154,15 @@ static unsigned failures_of(const struct throttle *throttle, const struct key *k
 
 static unsigned pending_of(const struct throttle *throttle, const struct key *key)
 {
-	const struct pending *pending;
+	const struct pending *pending = recent_find(throttle->pending, key->text, key->length);
 
-	HASH_FIND(hh, throttle->pending, key->text, key->length, pending);
 	return pending == NULL ? 0 : pending->count;
 }
 
 static struct pending *pending_add(struct throttle *throttle, const struct key *key)
 {
-	struct pending *pending;
+	struct pending *pending = recent_touch(throttle->pending, key->text, key->length);
 
-	HASH_FIND(hh, throttle->pending, key->text, key->length, pending);
-	if (pending == NULL) {
-		pending = mem_alloc(sizeof *pending + key->length);
-		memcpy(pending->key, key->text, key->length);
-		HASH_ADD(hh, throttle->pending, key, key->length, pending);
-	}
 	pending->count++;
 	return pending;
 }
@@ -212,10 +172,8 @@ static void pending_drop(struct throttle *throttle, struct pending **owner)
 	struct pending *pending = *owner;
 
 	*owner = NULL;
-	if (pending == NULL || --pending->count > 0)
-		return;
-	HASH_DELETE(hh, throttle->pending, pending);
-	free(pending);
+	if (pending != NULL && --pending->count == 0)
+		recent_drop(throttle->pending, pending);
 }
 
 /* Whoever has no free ones left has one at a time. */
@@ -252,7 +210,7 @@ void throttle_end(struct throttle *throttle, struct throttle_claim *claim)
 
 static void count(struct throttle *throttle, const struct key *key, uint64_t digest, int64_t now_ms)
 {
-	struct entry *entry = touch(throttle, key);
+	struct entry *entry = recent_touch(throttle->entries, key->text, key->length);
 
 	if (now_ms - entry->last_ms >= THROTTLE_FORGET_S * 1000)
 		entry->failures = 0;
@@ -286,5 +244,5 @@ void throttle_pardon(struct throttle *throttle, const struct throttle_try *try)
 	struct entry *entry = find(throttle, &key);
 
 	if (entry != NULL)
-		drop(throttle, entry);
+		recent_drop(throttle->entries, entry);
 }
