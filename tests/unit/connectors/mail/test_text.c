@@ -8,6 +8,7 @@
 #include "connectors/mail/html.h"
 #include "connectors/mail/thread.h"
 #include "connectors/mail/transfer.h"
+#include "lib/core/utf8.h"
 
 static void decode_in_pieces(const char *name, const char *encoded, size_t size, const char *text)
 {
@@ -87,6 +88,110 @@ static void character_sets_become_utf8(void **state)
 		struct buffer out = BUFFER_EMPTY;
 		charset_append(&out, slice_string(cases[i].name), slice_string(cases[i].text));
 		assert_string_equal(buffer_string(&out), cases[i].utf8);
+		buffer_release(&out);
+	}
+}
+
+/* Each with letters that only it writes so; labels as mails have them. */
+static void every_character_set_of_mails_is_read(void **state)
+{
+#define SIZED(text) text, sizeof text - 1
+	static const struct { const char *name, *text; size_t length; const char *utf8; } cases[] = {
+		{"iso-8859-2", SIZED("\xa3\xf3" "d\xbc"), "\xc5\x81\xc3\xb3" "d\xc5\xba"},
+		{"iso-8859-3", SIZED("\xd8is"), "\xc4\x9cis"},
+		{"iso-8859-4", SIZED("\xab" "e"), "\xc4\xa2" "e"},
+		{"iso-8859-5", SIZED("\xb4\xde\xdc"), "\xd0\x94\xd0\xbe\xd0\xbc"},
+		{"iso-8859-6", SIZED("\xd3\xe4\xc7\xe5"), "\xd8\xb3\xd9\x84\xd8\xa7\xd9\x85"},
+		{"iso-8859-7", SIZED("\xc3\xe5\xe9\xe1"), "\xce\x93\xce\xb5\xce\xb9\xce\xb1"},
+		{"iso-8859-8-i", SIZED("\xf9\xec\xe5\xed"), "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d"},
+		{"iso-8859-9", SIZED("\xfd\xf0\xfe"), "\xc4\xb1\xc4\x9f\xc5\x9f"},
+		{"iso-8859-10", SIZED("\xa9\xbc"), "\xc4\x90\xc5\xbe"},
+		{"iso-8859-11", SIZED("\xe4\xb7\xc2"), "\xe0\xb9\x84\xe0\xb8\x97\xe0\xb8\xa2"},
+		{"iso-8859-13", SIZED("\xc0\xfe"), "\xc4\x84\xc5\xbe"},
+		{"iso-8859-14", SIZED("\xd0\xfe"), "\xc5\xb4\xc5\xb7"},
+		{"iso-8859-15", SIZED("\xa4\xbd"), "\xe2\x82\xac\xc5\x93"},
+		{"iso-8859-16", SIZED("\xde\xba"), "\xc8\x9a\xc8\x99"},
+		{"windows-1250", SIZED("\x9elu\x9dou\xe8k\xfd"), "\xc5\xbelu\xc5\xa5ou\xc4\x8dk\xc3\xbd"},
+		{"windows-1251", SIZED("\xcf\xf0\xe8\xe2\xe5\xf2"), "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"},
+		{"win-1251", SIZED("\xcf\xf0\xe8\xe2\xe5\xf2"), "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"},
+		{"windows-1252", SIZED("\x84\x80\x93"), "\xe2\x80\x9e\xe2\x82\xac\xe2\x80\x9c"},
+		{"windows-1253", SIZED("\xa2\xeb\xf6\xe1"), "\xce\x86\xce\xbb\xcf\x86\xce\xb1"},
+		{"windows-1254", SIZED("\xdd\xfe"), "\xc4\xb0\xc5\x9f"},
+		{"windows-1255", SIZED("\xf9\xec\xe5\xed"), "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d"},
+		{"windows-1256", SIZED("\xd3\xe1\xc7\xe3"), "\xd8\xb3\xd9\x84\xd8\xa7\xd9\x85"},
+		{"windows-1257", SIZED("\xe0\xfeuolas"), "\xc4\x85\xc5\xbeuolas"},
+		{"windows-1258", SIZED("\xf0\xf4"), "\xc4\x91\xc3\xb4"},
+		{"koi8-r", SIZED("\xf0\xd2\xc9\xd7\xc5\xd4"), "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"},
+		{"koi8-u", SIZED("\xb7\xd6\xc1\xcb"), "\xd0\x87\xd0\xb6\xd0\xb0\xd0\xba"},
+		{"ibm437", SIZED("\x82\xab"), "\xc3\xa9\xc2\xbd"},
+		{"cp850", SIZED("\xa4\xd1"), "\xc3\xb1\xc3\x90"},
+		{"cp852", SIZED("\x9f\xa7"), "\xc4\x8d\xc5\xbe"},
+		{"cp855", SIZED("\xa7\xd6\xd2"), "\xd0\x94\xd0\xbe\xd0\xbc"},
+		{"cp866", SIZED("\x84\xae\xac"), "\xd0\x94\xd0\xbe\xd0\xbc"},
+		{"cp862", SIZED("\x99\x8c\x85\x8d"), "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d"},
+		{"cp737", SIZED("\x82\x9c\xa0\x98"), "\xce\x93\xce\xb5\xce\xb9\xce\xb1"},
+		{"macintosh", SIZED("\x8e\xa0"), "\xc3\xa9\xe2\x80\xa0"},
+		{"x-mac-cyrillic", SIZED("\x84\xee\xec"), "\xd0\x94\xd0\xbe\xd0\xbc"},
+		{"x-mac-ce", SIZED("\xfc\xec"), "\xc5\x81\xc5\xbe"},
+		{"gb2312", SIZED("\xc4\xe3\xba\xc3"), "\xe4\xbd\xa0\xe5\xa5\xbd"},
+		{"gbk", SIZED("\xe6g"), "\xe9\x8e\x94"},
+		{"gb18030", SIZED("\xc4\xe3\xa2\xe3\x94" "9\xe5" "0"), "\xe4\xbd\xa0\xe2\x82\xac\xf0\x9f\x94\x94"},
+		{"big5", SIZED("\xa7" "A\xa6n"), "\xe4\xbd\xa0\xe5\xa5\xbd"},
+		{"cp950", SIZED("\xa7" "A\xa6n"), "\xe4\xbd\xa0\xe5\xa5\xbd"},
+		{"euc-jp", SIZED("\xc6\xfc\xcb\xdc\xb8\xec"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e"},
+		{"shift_jis", SIZED("\x93\xfa\x96{\x8c\xea\x87@"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe2\x91\xa0"},
+		{"iso-2022-jp", SIZED("\x1b$BF|K\\8l\x1b(Bx"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9ex"},
+		{"iso-2022-jp-1", SIZED("\x1b$BF|K\\8l\x1b(Bx"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9ex"},
+		{"iso-2022-jp-2", SIZED("\x1b$BF|K\\8l\x1b$(D+1\x1b(B"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xc3\xa9"},
+		{"iso-2022-jp-3", SIZED("\x1b$BF|K\\8l\x1b(Bx"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9ex"},
+		{"euc-kr", SIZED("\xc7\xd1\xb1\xb9"), "\xed\x95\x9c\xea\xb5\xad"},
+		{"ks_c_5601-1987", SIZED("\x8c" "c\xb9\xe6"), "\xeb\x98\xa0\xeb\xb0\xa9"},
+		{"johab", SIZED("\xd0" "e\x8a\x82"), "\xed\x95\x9c\xea\xb5\xad"},
+		{"iso-2022-kr", SIZED("\x1b$)C\x0eGQ19\x0f x"), "\xed\x95\x9c\xea\xb5\xad x"},
+		{"utf-16le", SIZED("a\x00\xe4\x00=\xd8\x14\xdd"), "a\xc3\xa4\xf0\x9f\x94\x94"},
+		{"utf-16be", SIZED("\x00" "a\x00\xe4\xd8=\xdd\x14"), "a\xc3\xa4\xf0\x9f\x94\x94"},
+		{"utf-7", SIZED("a+AOTYPd0UACs-"), "a\xc3\xa4\xf0\x9f\x94\x94+"},
+		{"utf-32le", SIZED("a\x00\x00\x00\xe4\x00\x00\x00"), "a\xc3\xa4"},
+		{"utf-32be", SIZED("\x00\x00\x00" "a\x00\x00\x00\xe4"), "a\xc3\xa4"},
+		{"kz-1048", SIZED("\x8d\xe0\xe7\xe0\x9d"), "\xd2\x9a\xd0\xb0\xd0\xb7\xd0\xb0\xd2\x9b"},
+		{"pt154", SIZED("\x8d\xe0\xe7\xe0\x9d"), "\xd2\x9a\xd0\xb0\xd0\xb7\xd0\xb0\xd2\x9b"},
+		{"utf-16", SIZED("\xff\xfe" "a\x00\xe4\x00"), "a\xc3\xa4"},
+		{"utf-16", SIZED("\xfe\xff\x00" "a\x00\xe4"), "a\xc3\xa4"},
+		{"utf-16", SIZED("a\x00\xe4\x00"), "a\xc3\xa4"},
+		{"utf-16", SIZED("\x00" "a\x00\xe4"), "a\xc3\xa4"},
+		{"utf-32", SIZED("\x00\x00\xfe\xff\x00\x00\x00" "a"), "a"},
+		{"utf-32", SIZED("a\x00\x00\x00"), "a"},
+		{"unicode", SIZED("a\x00\xe4\x00"), "a\xc3\xa4"},
+		{"iso-2022-jp", SIZED("\x1b(I1\x1b(B"), "\xef\xbd\xb1"},
+	};
+#undef SIZED
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		struct buffer out = BUFFER_EMPTY;
+		charset_append(&out, slice_string(cases[i].name), slice_of(cases[i].text, cases[i].length));
+		assert_string_equal(buffer_string(&out), cases[i].utf8);
+		buffer_release(&out);
+	}
+}
+
+/* All that iconv knows, and more: whatever the label says, there is some text, and an end. */
+static void every_label_gives_some_text(void **state)
+{
+	static const char *const names[] = {"ISO-2022-CN", "ISO-2022-CN-EXT", "HZ-GB-2312", "UTF-7-IMAP", "EBCDIC-US", "IBM1390",
+		"TSCII", "WCHAR_T", "UCS-4-INTERNAL", "binary", "8bit", "unknown-8bit", "x-unknown", "default", "utf-8;", "\"utf-8\"",
+		"iso-8859-99", "//TRANSLIT", "UTF-8//IGNORE", "../../etc/passwd", "\xff\xfe"};
+	char every[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof every; i++)
+		every[i] = (char)i;
+	for (size_t i = 0; i < LENGTH(names); i++) {
+		struct buffer out = BUFFER_EMPTY;
+		charset_append(&out, slice_string(names[i]), slice_string("plain"));
+		assert_string_equal(buffer_string(&out), "plain");
+		charset_append(&out, slice_string(names[i]), slice_of(every, sizeof every));
+		assert_true(out.length > 100 && utf8_is_valid(out.data, out.length));
 		buffer_release(&out);
 	}
 }
@@ -253,6 +358,8 @@ int main(void)
 		cmocka_unit_test(transfer_encodings_are_decoded_as_far_as_they_make_sense),
 		cmocka_unit_test(sizes_of_decoded_content_are_estimated),
 		cmocka_unit_test(character_sets_become_utf8),
+		cmocka_unit_test(every_character_set_of_mails_is_read),
+		cmocka_unit_test(every_label_gives_some_text),
 		cmocka_unit_test(html_becomes_text_to_be_read),
 		cmocka_unit_test(html_that_is_too_much_loses_its_tags_only),
 		cmocka_unit_test(text_becomes_small_html),
