@@ -4,13 +4,16 @@
 
 #include "connectors/mail/header.h"
 
-/* The report's machine-readable part (RFC 3464, RFC 8098): the second one. */
+/* The report's machine-readable part (RFC 3464, RFC 8098; RFC 6533 when it is in UTF-8): the second one. */
 static struct slice status_of(const struct mime_part *root)
 {
+	static const char *const types[] = {"delivery-status", "disposition-notification", "global-delivery-status",
+		"global-disposition-notification"};
+
 	for (const struct mime_part *part = root->first; part != NULL; part = part->next)
-		if (part->is_loaded && (mime_is(part, "message", "delivery-status")
-			|| mime_is(part, "message", "disposition-notification")))
-			return part->body;
+		for (size_t i = 0; part->is_loaded && i < sizeof types / sizeof *types; i++)
+			if (mime_is(part, "message", types[i]))
+				return part->body;
 	return slice_of(NULL, 0);
 }
 
@@ -26,14 +29,22 @@ static struct slice find_field(struct slice status, const char *name)
 	return slice_of(NULL, 0);
 }
 
+/* The type of a disposition (RFC 8098 section 3.2.6.2): behind the mode, before modifiers. */
+static bool is_deleted(struct slice disposition)
+{
+	const char *mode = disposition.length > 0 ? memchr(disposition.at, ';', disposition.length) : NULL;
+	struct slice type = mode == NULL ? disposition
+		: slice_trim(slice_of(mode + 1, disposition.length - (size_t)(mode + 1 - disposition.at)));
+
+	return slice_begins(type, "deleted");
+}
+
 static const char *class_of_report(const char *type, const struct mime_part *root)
 {
 	struct slice status = status_of(root), action;
 
 	if (strcmp(type, "disposition-notification") == 0) {
-		action = find_field(status, "disposition");
-		return memmem(action.at != NULL ? action.at : "", action.length, "deleted", 7) != NULL
-			? "REPORT.IPM.Note.IPNNRN" : "REPORT.IPM.Note.IPNRN";
+		return is_deleted(find_field(status, "disposition")) ? "REPORT.IPM.Note.IPNNRN" : "REPORT.IPM.Note.IPNRN";
 	}
 	action = find_field(status, "action");
 	if (slice_begins(action, "delivered") || slice_begins(action, "relayed") || slice_begins(action, "expanded"))
