@@ -52,6 +52,9 @@
  * goes to the device as it is, so it MUST be UTF-8 without characters that XML 1.0 forbids, whatever the mail has. In
  * MIME parts of the mail that are no such text SHOULD be encoded (base64, quoted-printable), so that nothing is lost;
  * what is signed or encrypted is not.
+ * Of several wishes that which is natively there counts; one for all or nothing that would get nothing is passed over.
+ * What an item adds to its conversation SHOULD be given when Fetch.part asks for it: without what it repeats of others.
+ * It travels in the frame; over CONNECTOR_INLINE_MAX it is too_large. Without a part the device is told so, too.
  * FetchPart hands out the octets as a descriptor, however many there are: nobody holds an attachment in memory. They are
  * what the sender encoded, unchanged.
  * Apply gives one status an operation; an item that is gone already is NOT_FOUND. What may work later, or may have been

@@ -74,7 +74,7 @@ static void item_fail(struct fetch_item *item, Belfry__Connector__Status status)
 		fetch_item_begin(item);
 	item->item->status = status;
 	item->item->mail = NULL;
-	item->item->body = NULL;
+	item->item->body = item->item->part = NULL;
 	item->is_ready = true;
 }
 
@@ -172,7 +172,7 @@ static void add_keyword(struct imap_text keyword, void *data)
 }
 
 /* Flags, date and empty messages to be filled. */
-static void prepare(struct fetch_item *item, const struct attributes *attributes)
+static void prepare(struct fetch_item *item, const struct attributes *attributes, bool with_part)
 {
 	struct imap_cursor cursor = imap_cursor_over(attributes->flag_list);
 
@@ -183,6 +183,10 @@ static void prepare(struct fetch_item *item, const struct attributes *attributes
 	belfry__connector__mail__init(item->item->mail);
 	item->item->body = arena_alloc(item->arena, sizeof *item->item->body);
 	belfry__connector__body__init(item->item->body);
+	if (with_part) {
+		item->item->part = arena_alloc(item->arena, sizeof *item->item->part);
+		belfry__connector__body__init(item->item->part);
+	}
 	item->item->mail->received_s = date_parse(slice_of(attributes->date.bytes, attributes->date.length));
 	worker_read_flags(&cursor, add_keyword, item);
 }
@@ -222,12 +226,15 @@ static void hear_mail(const struct imap_response *response, void *data)
 	if (item == NULL)
 		return;
 	board_write(call->board, BOARD_PARSING, call->session->validity, item->id);
-	prepare(item, &attributes);
+	prepare(item, &attributes, fetch->request->part != NULL);
 	if (attributes.octets.length >= FETCH_WHOLE_MAX && attributes.size > FETCH_WHOLE_MAX) {
 		keep_beginning(item, attributes.octets);
 	} else {
 		mail_read(item->arena, attributes.octets.bytes, attributes.octets.length, fetch->request->wishes,
 			fetch->request->n_wishes, fetch->request->mime_support, item->item->mail, item->item->body);
+		if (fetch->request->part != NULL)
+			mail_read_part(item->arena, attributes.octets.bytes, attributes.octets.length, fetch->request->part,
+				item->item->part);
 		admit_missing(&attributes, item->item->body);
 		fetch_item_end(item);
 		/* A body in MIME still lies in what was received: it must leave now or be copied. */

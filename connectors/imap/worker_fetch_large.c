@@ -81,12 +81,13 @@ static void hear_text(const struct imap_response *response, void *data)
 }
 
 /* Each text that the body is made of, no more of it than is wanted. */
-static enum session_answer load_texts(struct session *session, struct large *large, struct error *error_r)
+static enum session_answer load_texts(struct session *session, struct large *large, const struct body_plan *plan,
+	struct error *error_r)
 {
 	struct arena *arena = large->item->arena;
 
-	for (int i = 0; i < large->plan.count; i++) {
-		struct mime_part *part = body_source(&large->plan, &large->plan.segments[i]);
+	for (int i = 0; i < plan->count; i++) {
+		struct mime_part *part = body_source(plan, &plan->segments[i]);
 		char *number = part != NULL ? mime_part_number(arena, part) : NULL;
 
 		if (part == NULL || part->is_loaded)
@@ -94,7 +95,7 @@ static enum session_answer load_texts(struct session *session, struct large *lar
 		large->loading = part;
 		large->section = arena_printf(arena, "BODY[%s]", number);
 		session_queue(session, "UID FETCH %llu (UID BODY.PEEK[%s]<0.%llu>)", (unsigned long long)large->item->id, number,
-			(unsigned long long)body_octets_needed(&large->plan, part));
+			(unsigned long long)body_octets_needed(plan, part));
 		if (session_await(session, hear_text, large, error_r) == SESSION_LOST)
 			return SESSION_LOST;
 	}
@@ -164,7 +165,7 @@ static void fill_mime(struct large *large)
 	Belfry__Connector__Body *body = large->item->item->body;
 	uint64_t size = large->item->size, length = 0;
 
-	body_fill_mime(&large->plan, slice_of(NULL, 0), size, body);
+	body_fill_mime(large->item->arena, &large->plan, slice_of(NULL, 0), size, body);
 	if (large->file.fd < 0)
 		return;
 	length = mime_file_make_text(&large->file, large->loaded < size);
@@ -177,33 +178,80 @@ static void fill_mime(struct large *large)
 
 /* --- the mail -------------------------------------------------------------------------------------------------- */
 
+static enum session_answer load_mime(struct session *session, struct large *large, struct error *error_r)
+{
+	struct body_plan preview;
+
+	body_choose_preview(&large->plan, &preview);
+	if (large->plan.wish->preview > 0 && load_texts(session, large, &preview, error_r) == SESSION_LOST)
+		return SESSION_LOST;
+	return load_octets(session, large, error_r);
+}
+
+static enum session_answer load_body(struct session *session, struct large *large, struct error *error_r)
+{
+	return large->plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME ? load_mime(session, large, error_r)
+		: load_texts(session, large, &large->plan, error_r);
+}
+
+static void fill_body(struct large *large)
+{
+	belfry__connector__body__init(large->item->item->body);
+	if (large->plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
+		fill_mime(large);
+	else
+		body_fill(large->item->arena, &large->plan, large->item->item->body);
+}
+
+/* A wish for all or nothing that gets nothing makes place for the next: with it no octets came, and no file. */
+static enum session_answer load_and_fill(struct fetch *fetch, struct large *large, struct error *error_r)
+{
+	const Belfry__Connector__Fetch *request = fetch->request;
+	struct session *session = fetch->call->session;
+
+	body_choose(large->root, request->wishes, request->n_wishes, request->mime_support, &large->plan);
+	do {
+		if (load_body(session, large, error_r) == SESSION_LOST)
+			return SESSION_LOST;
+		board_write(fetch->call->board, BOARD_PARSING, session->validity, large->item->id);
+		fill_body(large);
+		board_write(fetch->call->board, BOARD_FETCHING, session->validity, large->item->id);
+	} while (large->file.fd < 0 && body_choose_other(large->root, request->wishes, request->n_wishes,
+		request->mime_support, large->item->item->body, &large->plan));
+	return SESSION_OK;
+}
+
+/* What is new against the conversation comes before the body: of a text that both need it may want more. */
+static enum session_answer load_and_fill_part(struct fetch *fetch, struct large *large, struct error *error_r)
+{
+	struct body_plan plan;
+
+	if (fetch->request->part == NULL)
+		return SESSION_OK;
+	body_choose_part(large->root, fetch->request->part, &plan);
+	if (load_texts(fetch->call->session, large, &plan, error_r) == SESSION_LOST)
+		return SESSION_LOST;
+	body_fill(large->item->arena, &plan, large->item->item->part);
+	return SESSION_OK;
+}
+
 enum session_answer fetch_large(struct fetch *fetch, struct fetch_item *item, struct error *error_r)
 {
 	struct session *session = fetch->call->session;
-	struct board *board = fetch->call->board;
 	struct large large = {.item = item, .file.fd = -1};
-	enum session_answer answer;
 
-	board_write(board, BOARD_FETCHING, session->validity, item->id);
+	board_write(fetch->call->board, BOARD_FETCHING, session->validity, item->id);
 	if (load_structure(session, &large, error_r) == SESSION_LOST)
 		return SESSION_LOST;
-	body_choose(large.root, fetch->request->wishes, fetch->request->n_wishes, fetch->request->mime_support, &large.plan);
-	if (large.plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
-		answer = load_octets(session, &large, error_r);
-	else
-		answer = load_texts(session, &large, error_r);
-	if (answer == SESSION_LOST) {
+	if (load_and_fill_part(fetch, &large, error_r) == SESSION_LOST ||
+	    load_and_fill(fetch, &large, error_r) == SESSION_LOST) {
 		if (large.file.fd >= 0)
 			close(large.file.fd);
 		return SESSION_LOST;
 	}
-	board_write(board, BOARD_PARSING, session->validity, item->id);
+	board_write(fetch->call->board, BOARD_PARSING, session->validity, item->id);
 	mail_fill(item->arena, large.root, &large.plan, item->item->mail);
-	if (large.plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
-		fill_mime(&large);
-	else
-		body_fill(item->arena, &large.plan, item->item->body);
 	fetch_item_end(item);
-	board_write(board, BOARD_FETCHING, session->validity, fetch->is_careful ? item->id : 0);
+	board_write(fetch->call->board, BOARD_FETCHING, session->validity, fetch->is_careful ? item->id : 0);
 	return SESSION_OK;
 }

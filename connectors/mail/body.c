@@ -2,7 +2,10 @@
 /* Choosing, converting and cutting bodies. */
 #include "connectors/mail/body.h"
 
+#include "connectors/contract.h"
 #include "connectors/mail/charset.h"
+#include "connectors/mail/header.h"
+#include "connectors/mail/history.h"
 #include "connectors/mail/html.h"
 #include "lib/core/utf8.h"
 
@@ -107,38 +110,122 @@ static bool is_smime(const struct mime_part *root)
 		|| mime_is(root, "multipart", "signed");
 }
 
-static const Belfry__Connector__BodyWish *find_wish(Belfry__Connector__BodyWish *const *wishes, size_t count,
-	Belfry__Connector__BodyType type)
+/* What is wished, without what was passed over. */
+struct wishes {
+	Belfry__Connector__BodyWish *const *list;
+	size_t count;
+	uint32_t passed;
+};
+
+static const Belfry__Connector__BodyWish *wish_at(const struct wishes *wishes, size_t i)
 {
-	for (size_t i = 0; i < count; i++)
-		if (wishes[i]->type == type)
-			return wishes[i];
+	return wishes->passed >> i & 1 ? NULL : wishes->list[i];
+}
+
+/* NULL: no such type. */
+static const Belfry__Connector__BodyWish *find_wish(const struct wishes *wishes, Belfry__Connector__BodyType type)
+{
+	for (size_t i = 0; i < wishes->count; i++)
+		if (wish_at(wishes, i) != NULL && wishes->list[i]->type == type)
+			return wishes->list[i];
 	return NULL;
 }
 
-void body_choose(const struct mime_part *root, Belfry__Connector__BodyWish *const *wishes, size_t count,
-	unsigned mime_support, struct body_plan *plan)
+/* The first for a text that can be made of any other. */
+static const Belfry__Connector__BodyWish *find_text_wish(const struct wishes *wishes)
+{
+	for (size_t i = 0; i < wishes->count; i++)
+		if (wish_at(wishes, i) != NULL && (wishes->list[i]->type == BELFRY__CONNECTOR__BODY_TYPE__PLAIN ||
+		    wishes->list[i]->type == BELFRY__CONNECTOR__BODY_TYPE__HTML))
+			return wishes->list[i];
+	return NULL;
+}
+
+static void begin_plan(struct body_plan *plan, const struct mime_part *root)
 {
 	*plan = (struct body_plan){.native = BELFRY__CONNECTOR__BODY_TYPE__PLAIN};
 	find_segments(plan, root);
 	for (int i = 0; i < plan->count; i++)
 		if (plan->segments[i].html != NULL)
 			plan->native = BELFRY__CONNECTOR__BODY_TYPE__HTML;
-	if (count == 0)
-		return;
+}
+
+/* False: none of the wishes can be fulfilled. */
+static bool choose(const struct mime_part *root, const struct wishes *wishes, unsigned mime_support, struct body_plan *plan)
+{
 	plan->type = BELFRY__CONNECTOR__BODY_TYPE__MIME;
-	plan->wish = mime_support == 2 || (mime_support == 1 && is_smime(root)) ? find_wish(wishes, count, plan->type) : NULL;
+	plan->wish = mime_support == 2 || (mime_support == 1 && is_smime(root)) ? find_wish(wishes, plan->type) : NULL;
 	if (plan->wish != NULL)
-		return;
+		return true;
 	plan->type = plan->native;
-	plan->wish = find_wish(wishes, count, plan->type);
-	for (size_t i = 0; plan->wish == NULL && i < count; i++)
-		if (wishes[i]->type == BELFRY__CONNECTOR__BODY_TYPE__PLAIN || wishes[i]->type == BELFRY__CONNECTOR__BODY_TYPE__HTML) {
-			plan->type = wishes[i]->type;
-			plan->wish = wishes[i];
-		}
-	if (plan->wish == NULL)
+	plan->wish = find_wish(wishes, plan->type);
+	if (plan->wish != NULL)
+		return true;
+	plan->wish = find_text_wish(wishes);
+	if (plan->wish != NULL)
+		plan->type = plan->wish->type;
+	return plan->wish != NULL;
+}
+
+void body_choose(const struct mime_part *root, Belfry__Connector__BodyWish *const *wishes, size_t count,
+	unsigned mime_support, struct body_plan *plan)
+{
+	struct wishes all = {wishes, count < BODY_WISHES_MAX ? count : BODY_WISHES_MAX, 0};
+
+	begin_plan(plan, root);
+	if (count > 0 && !choose(root, &all, mime_support, plan))
 		plan->wish = wishes[0]; /* nothing that can be given: the native form, with the limits of the first */
+}
+
+bool body_choose_other(const struct mime_part *root, Belfry__Connector__BodyWish *const *wishes, size_t count,
+	unsigned mime_support, const Belfry__Connector__Body *body, struct body_plan *plan)
+{
+	struct wishes rest = {wishes, count < BODY_WISHES_MAX ? count : BODY_WISHES_MAX, plan->passed};
+
+	if (plan->wish == NULL || !plan->wish->has_truncate || !plan->wish->all_or_none || !body->truncated)
+		return false;
+	for (size_t i = 0; i < rest.count; i++)
+		if (wishes[i] == plan->wish)
+			rest.passed |= UINT32_C(1) << i;
+	struct body_plan other = *plan;
+	other.passed = rest.passed;
+	if (!choose(root, &rest, mime_support, &other))
+		return false;
+	*plan = other;
+	return true;
+}
+
+enum { PREVIEW_BYTES = 16 * 1024 }; /* of the text, for at most 255 characters */
+
+void body_choose_preview(const struct body_plan *plan, struct body_plan *preview)
+{
+	static const Belfry__Connector__BodyWish beginning = {.base = PROTOBUF_C_MESSAGE_INIT(&belfry__connector__body_wish__descriptor),
+		.has_truncate = 1, .truncate = PREVIEW_BYTES};
+
+	*preview = *plan;
+	preview->type = BELFRY__CONNECTOR__BODY_TYPE__PLAIN;
+	preview->wish = &beginning;
+}
+
+/* Only then others of its conversation have what it repeats: a conversation is what refers to each other. */
+static bool refers_to_others(const struct mime_part *root)
+{
+	struct slice rest = root->header;
+	struct header_field field;
+
+	while (header_next(&rest, &field))
+		if (field.value.length > 0 && (slice_is(field.name, "in-reply-to") || slice_is(field.name, "references")))
+			return true;
+	return false;
+}
+
+void body_choose_part(const struct mime_part *root, const Belfry__Connector__BodyWish *wish, struct body_plan *plan)
+{
+	begin_plan(plan, root);
+	plan->type = BELFRY__CONNECTOR__BODY_TYPE__HTML;
+	plan->wish = wish;
+	plan->is_part = true;
+	plan->drops_history = refers_to_others(root);
 }
 
 struct mime_part *body_source(const struct body_plan *plan, const struct body_segment *segment)
@@ -156,7 +243,8 @@ uint64_t body_octets_needed(const struct body_plan *plan, const struct mime_part
 	 * piece, so that one trip is enough; what is still short is told as truncated. */
 	uint64_t slack = 64 * 1024, needed = BODY_PART_MAX;
 
-	if (plan->wish != NULL && plan->wish->has_truncate && plan->wish->truncate < BODY_PART_MAX / 4)
+	if (plan->wish != NULL && plan->wish->has_truncate && plan->wish->truncate < BODY_PART_MAX / 4 &&
+	    !plan->drops_history) /* the answer may stand below what it repeats */
 		needed = plan->wish->truncate * 4 + slack;
 	if (needed > BODY_PART_MAX)
 		needed = BODY_PART_MAX;
@@ -190,6 +278,15 @@ static void append_part(struct arena *arena, struct buffer *out, const struct mi
 	buffer_release(&octets);
 }
 
+static void drop_history(struct buffer *text, bool is_html)
+{
+	struct buffer whole = *text;
+
+	*text = BUFFER_EMPTY;
+	(is_html ? history_drop_from_html : history_drop_from_text)(text, slice_of(whole.data, whole.length));
+	buffer_release(&whole);
+}
+
 static void append_segment(struct arena *arena, struct buffer *out, const struct body_plan *plan,
 	const struct mime_part *part)
 {
@@ -201,6 +298,8 @@ static void append_segment(struct arena *arena, struct buffer *out, const struct
 		return;
 	}
 	append_part(arena, &text, part);
+	if (plan->drops_history)
+		drop_history(&text, is_html);
 	if (!wants_html)
 		html_to_text(out, slice_of(text.data, text.length));
 	else if (is_html)
@@ -254,25 +353,42 @@ static char *make_preview(struct arena *arena, struct slice text, unsigned chara
 	return preview;
 }
 
+/* The text that a preview is made of, where the body is not text itself. */
+static void append_beginning(struct arena *arena, struct buffer *text, const struct body_plan *plan)
+{
+	struct body_plan plain;
+
+	body_choose_preview(plan, &plain);
+	for (int i = 0; i < plain.count && text->length < PREVIEW_BYTES; i++) {
+		const struct mime_part *part = body_source(&plain, &plain.segments[i]);
+
+		if (part == NULL || !part->is_loaded)
+			continue;
+		if (text->length > 0)
+			buffer_append_byte(text, ' ');
+		append_segment(arena, text, &plain, part);
+	}
+}
+
 static void fill_preview(struct arena *arena, const struct body_plan *plan, struct slice body,
 	Belfry__Connector__Body *body_r)
 {
-	enum { LOOKED_AT = 16 * 1024 };
 	struct buffer text = BUFFER_EMPTY;
 	unsigned characters = plan->wish->preview < BODY_PREVIEW_MAX ? plan->wish->preview : BODY_PREVIEW_MAX;
+	bool is_html = plan->type == BELFRY__CONNECTOR__BODY_TYPE__HTML;
+	const struct mime_part *plain = is_html && plan->count > 0 ? plan->segments[0].plain : NULL;
 
 	if (characters == 0)
 		return;
-	if (plan->type == BELFRY__CONNECTOR__BODY_TYPE__HTML) {
-		struct mime_part *plain = plan->count > 0 ? plan->segments[0].plain : NULL;
-
-		if (plain != NULL && plain->is_loaded)
-			append_part(arena, &text, plain);
-		else
-			html_to_text(&text, slice_cut(body, LOOKED_AT));
+	if (plan->type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
+		append_beginning(arena, &text, plan);
+	else if (plain != NULL && plain->is_loaded && !plan->drops_history)
+		append_part(arena, &text, plain);
+	else if (is_html)
+		html_to_text(&text, slice_cut(body, PREVIEW_BYTES));
+	if (plan->type != BELFRY__CONNECTOR__BODY_TYPE__PLAIN)
 		body = slice_of(text.data, text.length);
-	}
-	body_r->preview = make_preview(arena, slice_cut(body, LOOKED_AT), characters);
+	body_r->preview = make_preview(arena, slice_cut(body, PREVIEW_BYTES), characters);
 	buffer_release(&text);
 }
 
@@ -284,7 +400,7 @@ static size_t cut_to_wish(const struct body_plan *plan, struct slice body, Belfr
 	if (plan->wish->has_truncate)
 		length = cut_to_character(body.at, length, plan->wish->truncate);
 	body_r->truncated = body_r->full_size > length;
-	return body_r->truncated && plan->wish->all_or_none ? 0 : length;
+	return body_r->truncated && plan->wish->has_truncate && plan->wish->all_or_none ? 0 : length;
 }
 
 void body_fill(struct arena *arena, const struct body_plan *plan, Belfry__Connector__Body *body_r)
@@ -309,15 +425,20 @@ void body_fill(struct arena *arena, const struct body_plan *plan, Belfry__Connec
 	body_r->full_size = out.length + missing;
 	fill_preview(arena, plan, slice_of(out.data, out.length), body_r);
 	body_r->data.len = cut_to_wish(plan, slice_of(out.data, out.length), body_r);
+	body_r->too_large = plan->is_part && body_r->data.len > CONNECTOR_INLINE_MAX;
+	if (body_r->too_large)
+		body_r->data.len = 0;
 	body_r->data.data = (uint8_t *)arena_strndup(arena, out.data != NULL ? out.data : "", body_r->data.len);
 	buffer_release(&out);
 }
 
-void body_fill_mime(const struct body_plan *plan, struct slice text, uint64_t full_size, Belfry__Connector__Body *body_r)
+void body_fill_mime(struct arena *arena, const struct body_plan *plan, struct slice text, uint64_t full_size,
+	Belfry__Connector__Body *body_r)
 {
 	body_r->native = plan->native;
 	body_r->type = plan->type;
 	body_r->full_size = full_size;
+	fill_preview(arena, plan, text, body_r);
 	body_r->data.len = cut_to_wish(plan, text, body_r);
 	body_r->data.data = (uint8_t *)text.at;
 }

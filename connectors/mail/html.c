@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* HTML and text. Gumbo builds the tree in memory of ours, which is counted and dropped at once; it is walked in a loop. */
+/* HTML and text. The tree is walked in a loop. */
 #include "connectors/mail/html.h"
 
-#include <gumbo.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "connectors/mail/html_tree.h"
 #include "lib/core/utf8.h"
-#include "lib/core/arena.h"
 
 /* --- from a tree to text --------------------------------------------------------------------------------------- */
 
@@ -145,13 +143,6 @@ static void begin_list(struct writer *writer, bool is_numbered)
 	writer->lists++;
 }
 
-static const char *attribute(const GumboNode *node, const char *name)
-{
-	const GumboAttribute *found = gumbo_get_attribute(&node->v.element.attributes, name);
-
-	return found != NULL ? found->value : "";
-}
-
 /* Elements that stand on lines of their own, and how many line ends part them from the rest. */
 static int breaks_around(GumboTag tag)
 {
@@ -166,18 +157,6 @@ static int breaks_around(GumboTag tag)
 		return 1;
 	default:
 		return 0;
-	}
-}
-
-static bool is_invisible(GumboTag tag)
-{
-	switch (tag) {
-	case GUMBO_TAG_HEAD: case GUMBO_TAG_SCRIPT: case GUMBO_TAG_STYLE: case GUMBO_TAG_TITLE: case GUMBO_TAG_TEMPLATE:
-	case GUMBO_TAG_NOSCRIPT: case GUMBO_TAG_IFRAME: case GUMBO_TAG_OBJECT: case GUMBO_TAG_SELECT:
-	case GUMBO_TAG_TEXTAREA: case GUMBO_TAG_SVG: case GUMBO_TAG_MATH:
-		return true;
-	default:
-		return false;
 	}
 }
 
@@ -207,9 +186,9 @@ static void enter(struct writer *writer, const GumboNode *node)
 	case GUMBO_TAG_LI: begin_item(writer); break;
 	case GUMBO_TAG_TD: case GUMBO_TAG_TH: writer->space = writer->breaks == 0 && !writer->is_empty; break;
 	case GUMBO_TAG_IMG:
-		if (*attribute(node, "alt") != '\0') {
+		if (*html_attribute(node, "alt") != '\0') {
 			write_text(writer, "[");
-			write_text(writer, attribute(node, "alt"));
+			write_text(writer, html_attribute(node, "alt"));
 			writer->space = false;
 			write_text(writer, "]");
 		}
@@ -221,7 +200,7 @@ static void enter(struct writer *writer, const GumboNode *node)
 /* The address of a link, unless its text said it already. */
 static void write_address(struct writer *writer, const GumboNode *node, size_t text_start)
 {
-	const char *address = attribute(node, "href");
+	const char *address = html_attribute(node, "href");
 	const char *bare = strncasecmp(address, "mailto:", 7) == 0 ? address + 7 : address;
 	size_t shown = writer->out->length > text_start ? writer->out->length - text_start : 0;
 
@@ -252,12 +231,12 @@ static const GumboVector *children_of(const GumboNode *node)
 {
 	if (node->type == GUMBO_NODE_DOCUMENT)
 		return &node->v.document.children;
-	return node->type == GUMBO_NODE_ELEMENT && !is_invisible(node->v.element.tag) ? &node->v.element.children : NULL;
+	return node->type == GUMBO_NODE_ELEMENT && !html_is_invisible(node->v.element.tag) ? &node->v.element.children : NULL;
 }
 
 static void visit(struct writer *writer, const GumboNode *node)
 {
-	if (node->type == GUMBO_NODE_ELEMENT && !is_invisible(node->v.element.tag))
+	if (node->type == GUMBO_NODE_ELEMENT && !html_is_invisible(node->v.element.tag))
 		enter(writer, node);
 	else if (node->type == GUMBO_NODE_TEXT || node->type == GUMBO_NODE_WHITESPACE || node->type == GUMBO_NODE_CDATA)
 		write_text(writer, node->v.text.text);
@@ -280,7 +259,7 @@ static void walk(struct writer *writer, const GumboNode *root)
 			continue;
 		}
 		for (;;) {
-			if (node->type == GUMBO_NODE_ELEMENT && !is_invisible(node->v.element.tag))
+			if (node->type == GUMBO_NODE_ELEMENT && !html_is_invisible(node->v.element.tag))
 				leave(writer, node, link_start);
 			if (node == root)
 				return;
@@ -292,49 +271,6 @@ static void walk(struct writer *writer, const GumboNode *root)
 			node = node->parent;
 		}
 	}
-}
-
-/* --- the parser's memory --------------------------------------------------------------------------------------- */
-
-struct memory {
-	struct arena *arena;
-	jmp_buf full;
-};
-
-static void *parser_alloc(void *data, size_t size)
-{
-	struct memory *memory = data;
-
-	if (arena_used(memory->arena) + size > HTML_MEMORY_MAX)
-		longjmp(memory->full, 1);
-	return arena_alloc(memory->arena, size);
-}
-
-static void parser_free(void *data, void *pointer)
-{
-	(void)data;
-	(void)pointer;
-}
-
-/* False: too large a tree. */
-static bool convert(struct buffer *out, struct slice html)
-{
-	struct memory memory = {.arena = arena_create(64 * 1024)};
-	GumboOptions options = kGumboDefaultOptions;
-	volatile bool is_done = false;
-
-	options.allocator = parser_alloc;
-	options.deallocator = parser_free;
-	options.userdata = &memory;
-	options.max_errors = 0;
-	if (setjmp(memory.full) == 0) {
-		GumboOutput *tree = gumbo_parse_with_options(&options, html.at, html.length);
-		struct writer writer = {.out = out, .is_empty = true, .at_start = true};
-		walk(&writer, tree->document);
-		is_done = true;
-	}
-	arena_free(&memory.arena);
-	return is_done;
 }
 
 /* --- when the document is too much ----------------------------------------------------------------------------- */
@@ -354,50 +290,18 @@ static void drop_tags(struct buffer *out, struct slice html)
 	}
 }
 
-/* Elements that have no end or whose end may be left out: they do not add to the depth. */
-static bool is_flat(struct slice name)
+static void write_tree(const GumboNode *document, void *data)
 {
-	static const char *const flat[] = {"br", "img", "hr", "input", "meta", "link", "col", "area", "base", "wbr", "p",
-		"li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "body", "html", "head", "o:p"};
+	struct writer writer = {.out = data, .is_empty = true, .at_start = true};
 
-	for (size_t i = 0; i < sizeof flat / sizeof *flat; i++)
-		if (slice_is(name, flat[i]))
-			return true;
-	return false;
-}
-
-/* Elements open at the same time, at the most, counted roughly and without a parser. */
-static bool is_too_deep(struct slice html)
-{
-	const char *at = html.at, *end = html.at + html.length;
-	int depth = 0;
-
-	while (at < end && (at = memchr(at, '<', (size_t)(end - at))) != NULL && ++at < end) {
-		bool closes = *at == '/';
-		const char *name = closes ? at + 1 : at;
-
-		for (at = name; at < end && (((*at | 0x20) >= 'a' && (*at | 0x20) <= 'z') || *at == ':'); at++)
-			;
-		if (at == name || is_flat(slice_of(name, (size_t)(at - name))))
-			continue;
-		depth += closes ? (depth > 0 ? -1 : 0) : 1;
-		if (depth > HTML_DEPTH_MAX)
-			return true;
-	}
-	return false;
+	walk(&writer, document);
 }
 
 void html_to_text(struct buffer *out, struct slice html)
 {
-	size_t before = out->length;
-
 	html = slice_cut(html, HTML_BYTES_MAX);
-	if (html.length == 0)
-		return;
-	if (!is_too_deep(html) && convert(out, html))
-		return;
-	buffer_truncate(out, before);
-	drop_tags(out, html);
+	if (html.length > 0 && !html_tree(html, write_tree, out))
+		drop_tags(out, html);
 }
 
 /* --- from text ------------------------------------------------------------------------------------------------- */

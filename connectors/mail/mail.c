@@ -102,6 +102,18 @@ static struct slice mime_of(struct arena *arena, const struct mime_part *root, s
 	return octets;
 }
 
+static void fill_body(struct arena *arena, const struct mime_part *root, struct slice octets,
+	const struct body_plan *plan, Belfry__Connector__Body *body_r)
+{
+	belfry__connector__body__init(body_r);
+	if (plan->type == BELFRY__CONNECTOR__BODY_TYPE__MIME) {
+		struct slice mime = mime_of(arena, root, octets);
+		body_fill_mime(arena, plan, mime, mime.length, body_r);
+	} else {
+		body_fill(arena, plan, body_r);
+	}
+}
+
 void mail_read(struct arena *arena, const char *octets, size_t length, Belfry__Connector__BodyWish *const *wishes,
 	size_t count, unsigned mime_support, Belfry__Connector__Mail *mail_r, Belfry__Connector__Body *body_r)
 {
@@ -110,10 +122,16 @@ void mail_read(struct arena *arena, const char *octets, size_t length, Belfry__C
 
 	body_choose(root, wishes, count, mime_support, &plan);
 	mail_fill(arena, root, &plan, mail_r);
-	if (plan.type == BELFRY__CONNECTOR__BODY_TYPE__MIME) {
-		struct slice mime = mime_of(arena, root, slice_of(octets, length));
-		body_fill_mime(&plan, mime, mime.length, body_r);
-	} else {
-		body_fill(arena, &plan, body_r);
-	}
+	do
+		fill_body(arena, root, slice_of(octets, length), &plan, body_r);
+	while (body_choose_other(root, wishes, count, mime_support, body_r, &plan));
+}
+
+void mail_read_part(struct arena *arena, const char *octets, size_t length, const Belfry__Connector__BodyWish *wish,
+	Belfry__Connector__Body *part_r)
+{
+	struct body_plan plan;
+
+	body_choose_part(mime_parse(arena, octets, length), wish, &plan);
+	body_fill(arena, &plan, part_r);
 }

@@ -18,5 +18,8 @@ void mail_fill(struct arena *, const struct mime_part *root, const struct body_p
 /* A mail that is there as a whole: parses, chooses, fills. Both messages have been initialised. */
 void mail_read(struct arena *, const char *octets, size_t length, Belfry__Connector__BodyWish *const *wishes,
 	size_t count, unsigned mime_support, Belfry__Connector__Mail *mail_r, Belfry__Connector__Body *body_r);
+/* What it adds to its conversation (connectors/mail/body.h). */
+void mail_read_part(struct arena *, const char *octets, size_t length, const Belfry__Connector__BodyWish *,
+	Belfry__Connector__Body *part_r);
 
 #endif

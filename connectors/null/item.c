@@ -18,51 +18,23 @@ static Belfry__Connector__BodyType native_of(const struct null_item *item)
 	return item->html != NULL ? BELFRY__CONNECTOR__BODY_TYPE__HTML : BELFRY__CONNECTOR__BODY_TYPE__PLAIN;
 }
 
-/* --- which body ------------------------------------------------------------------------------------------------ */
+/* --- a body in each form --------------------------------------------------------------------------------------- */
 
-static const Belfry__Connector__BodyWish *wish_of(const Belfry__Connector__Fetch *fetch, Belfry__Connector__BodyType type)
-{
-	for (size_t i = 0; i < fetch->n_wishes; i++)
-		if (fetch->wishes[i]->type == type)
-			return fetch->wishes[i];
-	return NULL;
-}
-
-static bool may_be_mime(const struct null_item *item, uint32_t mime_support)
-{
-	return mime_support == 2 || (mime_support == 1 && strncmp(item->message_class, "IPM.Note.SMIME", 14) == 0);
-}
-
-/* MIME where it was asked for and allowed, else what the item is, else what it can be made. NULL: no body wanted. */
-static const Belfry__Connector__BodyWish *choose(const struct null_item *item, const Belfry__Connector__Fetch *fetch)
-{
-	const Belfry__Connector__BodyType order[] = {native_of(item), BELFRY__CONNECTOR__BODY_TYPE__PLAIN,
-		BELFRY__CONNECTOR__BODY_TYPE__HTML, BELFRY__CONNECTOR__BODY_TYPE__MIME};
-	const Belfry__Connector__BodyWish *wish = wish_of(fetch, BELFRY__CONNECTOR__BODY_TYPE__MIME);
-
-	if (wish != NULL && may_be_mime(item, fetch->mime_support))
-		return wish;
-	wish = NULL;
-	for (size_t i = 0; wish == NULL && i < sizeof order / sizeof order[0]; i++)
-		wish = wish_of(fetch, order[i]);
-	return wish;
-}
-
-static char *as_html(const struct null_item *item, struct arena *arena)
+static char *as_html(const char *text, struct arena *arena)
 {
 	struct buffer html = BUFFER_EMPTY;
 
 	buffer_append_string(&html, "<html><body><pre>");
-	for (const char *at = item->text; *at != '\0'; at++)
+	for (const char *at = text; *at != '\0'; at++)
 		switch (*at) {
 		case '<': buffer_append_string(&html, "&lt;"); break;
 		case '&': buffer_append_string(&html, "&amp;"); break;
 		default: buffer_append_byte(&html, (uint8_t)*at);
 		}
 	buffer_append_string(&html, "</pre></body></html>");
-	char *text = arena_strndup(arena, html.data, html.length);
+	char *whole = arena_strndup(arena, html.data, html.length);
 	buffer_release(&html);
-	return text;
+	return whole;
 }
 
 static char *as_mime(const struct null_item *item, struct arena *arena)
@@ -77,8 +49,51 @@ static char *body_text(const struct null_item *item, Belfry__Connector__BodyType
 	if (type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
 		return as_mime(item, arena);
 	if (type == BELFRY__CONNECTOR__BODY_TYPE__HTML)
-		return item->html != NULL ? item->html : as_html(item, arena);
+		return item->html != NULL ? item->html : as_html(item->text, arena);
 	return item->text;
+}
+
+/* --- which body ------------------------------------------------------------------------------------------------ */
+
+struct choice {
+	const struct null_item *item;
+	const Belfry__Connector__Fetch *fetch;
+	struct arena *arena;
+	bool may_be_nothing; /* a wish for all or nothing counts although it gets nothing */
+};
+
+static bool gets_something(const struct choice *choice, const Belfry__Connector__BodyWish *wish)
+{
+	return choice->may_be_nothing || !wish->has_truncate || !wish->all_or_none ||
+		strlen(body_text(choice->item, wish->type, choice->arena)) <= wish->truncate;
+}
+
+static const Belfry__Connector__BodyWish *wish_of(const struct choice *choice, Belfry__Connector__BodyType type)
+{
+	for (size_t i = 0; i < choice->fetch->n_wishes; i++)
+		if (choice->fetch->wishes[i]->type == type && gets_something(choice, choice->fetch->wishes[i]))
+			return choice->fetch->wishes[i];
+	return NULL;
+}
+
+static bool may_be_mime(const struct null_item *item, uint32_t mime_support)
+{
+	return mime_support == 2 || (mime_support == 1 && strncmp(item->message_class, "IPM.Note.SMIME", 14) == 0);
+}
+
+/* MIME where it was asked for and allowed, else what the item is, else what it can be made. NULL: no body wanted. */
+static const Belfry__Connector__BodyWish *choose(const struct choice *choice)
+{
+	const Belfry__Connector__BodyType order[] = {native_of(choice->item), BELFRY__CONNECTOR__BODY_TYPE__PLAIN,
+		BELFRY__CONNECTOR__BODY_TYPE__HTML, BELFRY__CONNECTOR__BODY_TYPE__MIME};
+	const Belfry__Connector__BodyWish *wish = wish_of(choice, BELFRY__CONNECTOR__BODY_TYPE__MIME);
+
+	if (wish != NULL && may_be_mime(choice->item, choice->fetch->mime_support))
+		return wish;
+	wish = NULL;
+	for (size_t i = 0; wish == NULL && i < sizeof order / sizeof order[0]; i++)
+		wish = wish_of(choice, order[i]);
+	return wish;
 }
 
 static int into_memfd(const char *bytes, size_t length)
@@ -104,16 +119,16 @@ static char *preview(const char *text, uint32_t characters, struct arena *arena)
 	return arena_strndup(arena, text, at);
 }
 
-static Belfry__Connector__Body *body_of(const struct null_item *item, const Belfry__Connector__BodyWish *wish,
-	struct arena *arena, int *fd_r)
+static Belfry__Connector__Body *body_with(const struct null_item *item, const Belfry__Connector__BodyWish *wish,
+	Belfry__Connector__BodyType type, char *text, struct arena *arena)
 {
 	Belfry__Connector__Body *body = arena_alloc(arena, sizeof *body);
+	size_t length = strlen(text);
 
 	belfry__connector__body__init(body);
-	body->type = wish->type;
+	body->type = type;
 	body->native = native_of(item);
-	char *text = body_text(item, wish->type, arena);
-	size_t length = body->full_size = strlen(text);
+	body->full_size = length;
 	if (wish->has_truncate && length > wish->truncate) {
 		body->truncated = true;
 		length = wish->all_or_none ? 0 : wish->truncate;
@@ -121,11 +136,34 @@ static Belfry__Connector__Body *body_of(const struct null_item *item, const Belf
 	}
 	if (wish->preview > 0)
 		body->preview = preview(item->text, wish->preview, arena);
-	if (length > CONNECTOR_INLINE_MAX && (*fd_r = into_memfd(text, length)) >= 0)
-		body->in_descriptor = true;
-	else
-		body->data = (ProtobufCBinaryData){length, (uint8_t *)text};
+	body->data = (ProtobufCBinaryData){length, (uint8_t *)text};
 	return body;
+}
+
+static Belfry__Connector__Body *body_of(const struct null_item *item, const Belfry__Connector__BodyWish *wish,
+	struct arena *arena, int *fd_r)
+{
+	Belfry__Connector__Body *body = body_with(item, wish, wish->type, body_text(item, wish->type, arena), arena);
+
+	if (body->data.len > CONNECTOR_INLINE_MAX && (*fd_r = into_memfd((char *)body->data.data, body->data.len)) >= 0) {
+		body->in_descriptor = true;
+		body->data.len = 0;
+	}
+	return body;
+}
+
+static Belfry__Connector__Body *part_of(const struct null_item *item, const Belfry__Connector__BodyWish *wish,
+	struct arena *arena)
+{
+	const char *quoted = item->in_reply_to[0] != '\0' ? strstr(item->text, "> ") : NULL; /* of the others, to the end */
+	const char *own = quoted == NULL ? item->text : arena_strndup(arena, item->text, (size_t)(quoted - item->text));
+	char *html = item->html != NULL ? item->html : as_html(own, arena);
+	Belfry__Connector__Body *part = body_with(item, wish, BELFRY__CONNECTOR__BODY_TYPE__HTML, html, arena);
+
+	part->too_large = part->data.len > CONNECTOR_INLINE_MAX;
+	if (part->too_large)
+		part->data.len = 0;
+	return part;
 }
 
 /* --- the mail -------------------------------------------------------------------------------------------------- */
@@ -235,8 +273,12 @@ Belfry__Connector__Item *null_item_fetched(const struct null_item *item, const B
 	struct arena *arena, int *fd_r)
 {
 	Belfry__Connector__Item *fetched = arena_alloc(arena, sizeof *fetched);
-	const Belfry__Connector__BodyWish *wish = choose(item, fetch);
+	struct choice choice = {item, fetch, arena, false};
+	const Belfry__Connector__BodyWish *wish = choose(&choice);
 
+	choice.may_be_nothing = true;
+	if (wish == NULL)
+		wish = choose(&choice);
 	belfry__connector__item__init(fetched);
 	*fd_r = -1;
 	fetched->id = item->id;
@@ -248,5 +290,7 @@ Belfry__Connector__Item *null_item_fetched(const struct null_item *item, const B
 	fetched->mail = mail_of(item, arena);
 	if (wish != NULL)
 		fetched->body = body_of(item, wish, arena, fd_r);
+	if (fetch->part != NULL)
+		fetched->part = part_of(item, fetch->part, arena);
 	return fetched;
 }

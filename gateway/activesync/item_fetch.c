@@ -45,9 +45,10 @@ static int read_options(struct request *request, struct item_operation *operatio
 {
 	Belfry__Activesync__Options *options = &operation->options;
 
-	if (sync_options_read(request, options, options_of(operation)) != 0)
-		return ITEM_STATUS_PROTOCOL_ERROR;
-	if (options->n_bodies == 0) {
+	int status = sync_options_read(request, options, options_of(operation));
+	if (status != 0)
+		return status == COMMON_BODY_PART_TYPE ? status : ITEM_STATUS_PROTOCOL_ERROR;
+	if (options->n_bodies == 0 && options->part == NULL) {
 		add_body(request, options, BELFRY__CONNECTOR__BODY_TYPE__PLAIN);
 		add_body(request, options, BELFRY__CONNECTOR__BODY_TYPE__HTML);
 	}
@@ -130,6 +131,7 @@ static void write_item(struct request *request, const Belfry__Connector__Item *i
 	struct item_work *work = request->work;
 	const struct item_operation *operation = item_operation_of(request);
 	const struct mail_form form = {.response = &work->response, .parts = work->is_multipart ? &work->parts : NULL,
+		.with_part = operation->options.part != NULL,
 		.schema = wbxml_node_child(options_of(operation), AS_ITEMOPERATIONS_SCHEMA)};
 
 	begin_response(request, operation);
@@ -214,6 +216,7 @@ static void fetch_item(struct request *request, struct item_operation *operation
 	fetch.n_ids = 1;
 	fetch.wishes = sync_wishes(request, &operation->options, false);
 	fetch.n_wishes = operation->options.n_bodies;
+	fetch.part = sync_part_wish(request, &operation->options, false);
 	fetch.mime_support = operation->options.mime_support;
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_FETCH;
 	question.fetch = &fetch;

@@ -144,11 +144,32 @@ static void write_body(struct request *request, const struct mail_form *form, co
 	wbxml_writer_start(writer, AS_AIRSYNCBASE_BODY);
 	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TYPE, body->type);
 	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, (int64_t)body->full_size);
-	if (body->truncated)
-		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TRUNCATED, 1);
+	/* With MIME it is always said (MS-ASCMD 2.2.3.110.3). */
+	if (body->truncated || body->type == BELFRY__CONNECTOR__BODY_TYPE__MIME)
+		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TRUNCATED, body->truncated);
 	write_data(request, form, body, fd);
 	if (request->version >= 140)
 		write_text(writer, AS_AIRSYNCBASE_PREVIEW, body->preview, 1024);
+	wbxml_writer_end(writer);
+}
+
+/* Only what is new in the mail (MS-ASAIRS 2.2.2.10). One that is too large, or that this connector does not make, has a
+ * status that tells the device to take the body. */
+static void write_body_part(struct wbxml_writer *writer, const Belfry__Connector__Body *part)
+{
+	enum { SUCCESS = 1, PART_TOO_LARGE = 176 };
+	bool is_there = part != NULL && !part->too_large;
+
+	wbxml_writer_start(writer, AS_AIRSYNCBASE_BODYPART);
+	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_STATUS, is_there ? SUCCESS : PART_TOO_LARGE);
+	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TYPE, BELFRY__CONNECTOR__BODY_TYPE__HTML);
+	wbxml_writer_number_element(writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, part == NULL ? 0 : (int64_t)part->full_size);
+	if (is_there && part->truncated)
+		wbxml_writer_number_element(writer, AS_AIRSYNCBASE_TRUNCATED, 1);
+	if (is_there && part->data.len != 0)
+		wbxml_writer_text_element_n(writer, AS_AIRSYNCBASE_DATA, (const char *)part->data.data, part->data.len);
+	if (part != NULL)
+		write_text(writer, AS_AIRSYNCBASE_PREVIEW, part->preview, 1024);
 	wbxml_writer_end(writer);
 }
 
@@ -189,6 +210,8 @@ void mail_write(struct request *request, const struct mail_form *form, const Bel
 	if (item->body != NULL && item->body->type != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE &&
 	    is_wanted(form, AS_AIRSYNCBASE_BODY))
 		write_body(request, form, item->body, fd);
+	if (form->with_part && request->version >= 141 && is_wanted(form, AS_AIRSYNCBASE_BODYPART))
+		write_body_part(writer, item->part);
 	write_kind(form, writer, item);
 	if (request->version >= 140) {
 		write_conversation(form, writer, mail);

@@ -124,7 +124,8 @@ static void write_result(struct request *request, const Belfry__Connector__Found
 	wbxml_writer_text_element(writer, AS_SEARCH_LONGID, server_id);
 	wbxml_writer_text_element(writer, AS_AIRSYNC_COLLECTIONID, arena_printf(request->arena, "%u", folder));
 	wbxml_writer_start(writer, AS_SEARCH_PROPERTIES);
-	mail_write(request, &(struct mail_form){.response = &search->response}, item, server_id, fd);
+	mail_write(request, &(struct mail_form){.response = &search->response,
+		.with_part = search->query.options.part != NULL}, item, server_id, fd);
 	wbxml_writer_end(writer);
 	wbxml_writer_end(writer);
 }
@@ -184,6 +185,7 @@ static void fetch_next(struct request *request)
 	fetch.validity = search->items[search->next].validity;
 	fetch.wishes = sync_wishes(request, options, false);
 	fetch.n_wishes = options->n_bodies;
+	fetch.part = sync_part_wish(request, options, false);
 	fetch.mime_support = options->mime_support;
 	search->next += fetch.n_ids;
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_FETCH;

@@ -169,8 +169,11 @@ static int read_range(const struct wbxml_node *options, struct search_query *que
 /* RebuildResults means nothing here: no results are kept that could be old. */
 static int read_options(struct reading *reading, const struct wbxml_node *options)
 {
-	if (wbxml_node_bool(options, AS_SEARCH_DEEPTRAVERSAL, &reading->is_deep) == WBXML_VALUE_BAD ||
-	    sync_options_read(reading->request, &reading->query->options, options) != 0)
+	int status = sync_options_read(reading->request, &reading->query->options, options);
+
+	if (status == COMMON_BODY_PART_TYPE)
+		return status;
+	if (status != 0 || wbxml_node_bool(options, AS_SEARCH_DEEPTRAVERSAL, &reading->is_deep) == WBXML_VALUE_BAD)
 		return SEARCH_STATUS_PROTOCOL_ERROR;
 	return read_range(options, reading->query);
 }

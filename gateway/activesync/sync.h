@@ -120,10 +120,13 @@ int sync_request_read(struct request *, struct sync_job *, const struct wbxml_no
 /* The records are there: finds the state, reads options and commands. Sets job->status. */
 void sync_request_resolve(struct request *, struct sync_job *);
 
-/* An Options element (NULL: all defaults), which replaces what options held as a whole. Non-zero: it makes no sense. */
+/* An Options element (NULL: all defaults), which replaces what options held as a whole. Non-zero: it makes no sense, or
+ * asks for what is not served (COMMON_BODY_PART_TYPE). */
 int sync_options_read(struct request *, Belfry__Activesync__Options *options_r, const struct wbxml_node *);
 /* The bodies that these options ask a Fetch for, options->n_bodies of them. whole: not truncated. */
 Belfry__Connector__BodyWish **sync_wishes(struct request *, const Belfry__Activesync__Options *, bool whole);
+/* Likewise for what a mail adds to its conversation; NULL: not asked for. */
+Belfry__Connector__BodyWish *sync_part_wish(struct request *, const Belfry__Activesync__Options *, bool whole);
 
 /* The job at work->job_at. */
 struct sync_job *sync_job_now(struct request *);
@@ -174,6 +177,7 @@ void sync_refuse_rest(struct request *);
 struct mail_form {
 	struct http_response *response;  /* where the writer's buffer goes, and after it the body, when that is in a file */
 	struct item_parts *parts;        /* bodies go there instead; NULL: they do not */
+	bool with_part;                  /* what it adds to its conversation was asked for */
 	const struct wbxml_node *schema; /* holds the elements that are wanted; NULL: all are */
 };
 /* Writes email ApplicationData's content (MS-ASEMAIL 2.2.2) for the protocol version. */

@@ -5,6 +5,14 @@
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/sync.h"
 
+void sync_write_mail(struct request *request, const Belfry__Connector__Item *item, const char *server_id, int fd)
+{
+	const struct mail_form form = {.response = &((struct sync_work *)request->work)->response,
+		.with_part = sync_job_now(request)->state.record->options->part != NULL};
+
+	mail_write(request, &form, item, server_id, fd);
+}
+
 /* An item that cannot be read is shown as what it is: the folder goes on, and the user knows. */
 static void write_bad_item(struct request *request)
 {
@@ -22,31 +30,7 @@ static void write_bad_item(struct request *request)
 	item.mail = &mail;
 	item.body = &body;
 	item.flags = BELFRY__CONNECTOR__FLAG__SEEN;
-	mail_write(request, &(struct mail_form){NULL}, &item, "", -1);
-}
-
-/* What is new in a mail against its conversation (MS-ASCON) is not worked out here: a device that asks for it is told to
- * take the whole body, which stands beside: "the message part is too large" (MS-ASAIRS 2.2.2.37). */
-static void write_body_part(struct request *request)
-{
-	const Belfry__Activesync__Options *options = sync_job_now(request)->state.record->options;
-	enum { PART_TOO_LARGE = 176 };
-
-	if (request->version < 141 || options->body_part == 0)
-		return;
-	wbxml_writer_start(&request->writer, AS_AIRSYNCBASE_BODYPART);
-	wbxml_writer_number_element(&request->writer, AS_AIRSYNCBASE_STATUS, PART_TOO_LARGE);
-	wbxml_writer_number_element(&request->writer, AS_AIRSYNCBASE_TYPE, options->body_part);
-	wbxml_writer_number_element(&request->writer, AS_AIRSYNCBASE_ESTIMATEDDATASIZE, 0);
-	wbxml_writer_end(&request->writer);
-}
-
-void sync_write_mail(struct request *request, const Belfry__Connector__Item *item, const char *server_id, int fd)
-{
-	const struct mail_form form = {.response = &((struct sync_work *)request->work)->response};
-
-	mail_write(request, &form, item, server_id, fd);
-	write_body_part(request);
+	sync_write_mail(request, &item, "", -1);
 }
 
 void sync_write_add(struct request *request, const Belfry__Connector__Item *item, int fd)

@@ -8,7 +8,7 @@
 #include "gateway/activesync/sync.h"
 #include "gateway/activesync/engine_state.h"
 
-enum { BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8 };
+enum { BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8, MIME_TRUNCATION_NONE = 8 };
 
 /* Our ids are decimal numbers without leading zeros. */
 uint32_t sync_collection_id(const char *text)
@@ -33,45 +33,6 @@ uint64_t sync_item_id(const char *collection_id, const char *server_id)
 	return *end == '\0' && item <= INT64_MAX ? item : 0;
 }
 
-int sync_request_read(struct request *request, struct sync_job *job, const struct wbxml_node *node)
-{
-	const char *key = wbxml_node_text(node, AS_AIRSYNC_SYNCKEY);
-
-	(void)request;
-	job->node = node;
-	job->collection_id = wbxml_node_text(node, AS_AIRSYNC_COLLECTIONID);
-	if (key == NULL || key[0] == '\0' || job->collection_id == NULL || job->collection_id[0] == '\0')
-		return SYNC_STATUS_PROTOCOL_ERROR;
-	if (strlen(job->collection_id) > SYNC_COLLECTION_ID_MAX)
-		return SYNC_STATUS_PROTOCOL_ERROR;
-	job->id = sync_collection_id(job->collection_id);
-	if (sync_key_parse(key, &job->key) < 0)
-		job->status = SYNC_STATUS_INVALID_KEY;
-	return 0;
-}
-
-/* --- options --------------------------------------------------------------------------------------------------- */
-
-static int read_body_preference(struct request *request, Belfry__Activesync__Options *options,
-	const struct wbxml_node *node)
-{
-	Belfry__Activesync__BodyPreference *body = arena_alloc(request->arena, sizeof *body);
-
-	belfry__activesync__body_preference__init(body);
-	if (wbxml_node_number(node, AS_AIRSYNCBASE_TYPE, &body->type) != WBXML_VALUE_GOOD || body->type == 0 ||
-	    body->type > BODY_TYPE_MAX || options->n_bodies == BODY_PREFERENCES_MAX)
-		return SYNC_STATUS_PROTOCOL_ERROR;
-	enum wbxml_value size = wbxml_node_number(node, AS_AIRSYNCBASE_TRUNCATIONSIZE, &body->truncation);
-	bool all_or_none = false;
-	if (size == WBXML_VALUE_BAD || wbxml_node_bool(node, AS_AIRSYNCBASE_ALLORNONE, &all_or_none) == WBXML_VALUE_BAD ||
-	    wbxml_node_number(node, AS_AIRSYNCBASE_PREVIEW, &body->preview) == WBXML_VALUE_BAD || body->preview > 255)
-		return SYNC_STATUS_PROTOCOL_ERROR;
-	body->has_truncation = size == WBXML_VALUE_GOOD;
-	body->all_or_none = all_or_none;
-	options->bodies[options->n_bodies++] = body;
-	return 0;
-}
-
 /* Of two Options one is for SMS (MS-ASCMD 2.2.3.125.5), which are not served here. */
 static const struct wbxml_node *find_options(const struct wbxml_node *collection)
 {
@@ -85,6 +46,87 @@ static const struct wbxml_node *find_options(const struct wbxml_node *collection
 	return NULL;
 }
 
+/* What a mail adds to its conversation comes as HTML only (MS-ASAIRS 2.2.2.11, from 14.1 on). */
+static bool part_is_served(struct request *request, const struct wbxml_node *options)
+{
+	uint32_t type = BELFRY__CONNECTOR__BODY_TYPE__HTML;
+
+	if (request->version >= 141)
+		wbxml_node_number(wbxml_node_child(options, AS_AIRSYNCBASE_BODYPARTPREFERENCE), AS_AIRSYNCBASE_TYPE, &type);
+	return type == BELFRY__CONNECTOR__BODY_TYPE__HTML;
+}
+
+int sync_request_read(struct request *request, struct sync_job *job, const struct wbxml_node *node)
+{
+	const char *key = wbxml_node_text(node, AS_AIRSYNC_SYNCKEY);
+
+	job->node = node;
+	job->collection_id = wbxml_node_text(node, AS_AIRSYNC_COLLECTIONID);
+	if (key == NULL || key[0] == '\0' || job->collection_id == NULL || job->collection_id[0] == '\0')
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	if (strlen(job->collection_id) > SYNC_COLLECTION_ID_MAX)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	job->id = sync_collection_id(job->collection_id);
+	if (sync_key_parse(key, &job->key) < 0)
+		job->status = SYNC_STATUS_INVALID_KEY;
+	return part_is_served(request, find_options(node)) ? 0 : COMMON_BODY_PART_TYPE;
+}
+
+/* --- options --------------------------------------------------------------------------------------------------- */
+
+/* BodyPreference and BodyPartPreference are alike. NULL: it makes no sense. */
+static Belfry__Activesync__BodyPreference *read_preference(struct request *request, const struct wbxml_node *node)
+{
+	Belfry__Activesync__BodyPreference *body = arena_alloc(request->arena, sizeof *body);
+	bool all_or_none = false;
+
+	belfry__activesync__body_preference__init(body);
+	if (wbxml_node_number(node, AS_AIRSYNCBASE_TYPE, &body->type) != WBXML_VALUE_GOOD || body->type == 0 ||
+	    body->type > BODY_TYPE_MAX)
+		return NULL;
+	enum wbxml_value size = wbxml_node_number(node, AS_AIRSYNCBASE_TRUNCATIONSIZE, &body->truncation);
+	if (size == WBXML_VALUE_BAD || wbxml_node_bool(node, AS_AIRSYNCBASE_ALLORNONE, &all_or_none) == WBXML_VALUE_BAD ||
+	    wbxml_node_number(node, AS_AIRSYNCBASE_PREVIEW, &body->preview) == WBXML_VALUE_BAD || body->preview > 255)
+		return NULL;
+	body->has_truncation = size == WBXML_VALUE_GOOD;
+	body->all_or_none = all_or_none;
+	return body;
+}
+
+static int read_bodies(struct request *request, Belfry__Activesync__Options *options, const struct wbxml_node *node)
+{
+	for (; node != NULL; node = wbxml_node_next(node)) {
+		Belfry__Activesync__BodyPreference *body = read_preference(request, node);
+		if (body == NULL || options->n_bodies == BODY_PREFERENCES_MAX)
+			return SYNC_STATUS_PROTOCOL_ERROR;
+		options->bodies[options->n_bodies++] = body;
+	}
+	return 0;
+}
+
+static int read_part(struct request *request, Belfry__Activesync__Options *options, const struct wbxml_node *node)
+{
+	if (node == NULL || request->version < 141)
+		return 0;
+	options->part = read_preference(request, node);
+	return options->part == NULL ? SYNC_STATUS_PROTOCOL_ERROR : 0;
+}
+
+/* Another bound on MIME, beside that of its preference: the smaller holds (MS-ASCMD 2.2.3.111). */
+static void truncate_mime(Belfry__Activesync__Options *options, uint32_t truncation)
+{
+	static const uint32_t sizes[MIME_TRUNCATION_NONE] = {0, 4096, 5120, 7168, 10240, 20480, 51200, 102400};
+
+	for (size_t i = 0; truncation < MIME_TRUNCATION_NONE && i < options->n_bodies; i++) {
+		Belfry__Activesync__BodyPreference *body = options->bodies[i];
+		bool is_smaller = !body->has_truncation || body->truncation > sizes[truncation];
+		if (body->type != BELFRY__CONNECTOR__BODY_TYPE__MIME || !is_smaller)
+			continue;
+		body->has_truncation = true;
+		body->truncation = sizes[truncation];
+	}
+}
+
 /* A later Options replaces the earlier as a whole. */
 int sync_options_read(struct request *request, Belfry__Activesync__Options *options, const struct wbxml_node *node)
 {
@@ -96,17 +138,17 @@ int sync_options_read(struct request *request, Belfry__Activesync__Options *opti
 		return SYNC_STATUS_PROTOCOL_ERROR;
 	if (options->filter > SYNC_FILTER_MAX) /* 8: incomplete tasks, nothing for mail */
 		options->filter = 0;
-	const struct wbxml_node *part = wbxml_node_child(node, AS_AIRSYNCBASE_BODYPARTPREFERENCE);
-	if (part != NULL && (wbxml_node_number(part, AS_AIRSYNCBASE_TYPE, &options->body_part) != WBXML_VALUE_GOOD ||
-	    options->body_part == 0 || options->body_part > BODY_TYPE_MAX))
+	if (!part_is_served(request, node))
+		return COMMON_BODY_PART_TYPE;
+	uint32_t mime_truncation = MIME_TRUNCATION_NONE;
+	if (wbxml_node_number(node, AS_AIRSYNC_MIMETRUNCATION, &mime_truncation) == WBXML_VALUE_BAD ||
+	    mime_truncation > MIME_TRUNCATION_NONE)
 		return SYNC_STATUS_PROTOCOL_ERROR;
-	const struct wbxml_node *body = wbxml_node_child(node, AS_AIRSYNCBASE_BODYPREFERENCE);
-	for (; body != NULL; body = wbxml_node_next(body)) {
-		int status = read_body_preference(request, options, body);
-		if (status != 0)
-			return status;
-	}
-	return 0;
+	int status = read_part(request, options, wbxml_node_child(node, AS_AIRSYNCBASE_BODYPARTPREFERENCE));
+	if (status == 0)
+		status = read_bodies(request, options, wbxml_node_child(node, AS_AIRSYNCBASE_BODYPREFERENCE));
+	truncate_mime(options, mime_truncation);
+	return status;
 }
 
 static ProtobufCBinaryData pack_options(struct request *request, const Belfry__Activesync__Options *options)

@@ -50,7 +50,7 @@ static void read_mail(const char *octets, size_t length, uint8_t choice)
 {
 	Belfry__Connector__BodyWish wish = BELFRY__CONNECTOR__BODY_WISH__INIT, *wishes = &wish;
 	Belfry__Connector__Mail mail = BELFRY__CONNECTOR__MAIL__INIT;
-	Belfry__Connector__Body body = BELFRY__CONNECTOR__BODY__INIT;
+	Belfry__Connector__Body body = BELFRY__CONNECTOR__BODY__INIT, part = BELFRY__CONNECTOR__BODY__INIT;
 	struct arena *arena = arena_create(0);
 
 	wish.type = (choice & 3) == 3 ? BELFRY__CONNECTOR__BODY_TYPE__MIME : (Belfry__Connector__BodyType)(1 + (choice & 1));
@@ -61,6 +61,9 @@ static void read_mail(const char *octets, size_t length, uint8_t choice)
 	mail_read(arena, octets, length, &wishes, 1, choice % 3, &mail, &body);
 	check_mail(&mail);
 	check_body(&body, &wish);
+	mail_read_part(arena, octets, length, &wish, &part);
+	if (!part.too_large)
+		check_body(&part, &wish);
 	arena_free(&arena);
 }
 

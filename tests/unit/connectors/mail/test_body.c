@@ -107,6 +107,44 @@ static void previews_are_plain_and_short(void **state)
 	arena_free(&arena);
 }
 
+static void a_wish_for_all_or_nothing_makes_place_for_the_next(void **state)
+{
+	static const struct { const char *octets; unsigned mime_support; struct wish wishes[3]; size_t count; const char *body; } cases[] = {
+		/* MS-ASAIRS 2.2.2.3.2 */
+		{ALTERNATIVE, 0, {{HTML, 10, true, 0}, {PLAIN, 9, 0, 0}}, 2, "plain 8/15 truncated plain \xc3\xa4"},
+		{ALTERNATIVE, 0, {{HTML, 11, true, 0}, {PLAIN, 9, 0, 0}}, 2, "html 11/11 <p>html</p>"},
+		{ALTERNATIVE, 0, {{PLAIN, 9, 0, 0}, {HTML, 10, true, 0}}, 2, "plain 8/15 truncated plain \xc3\xa4"},
+		{PLAIN_ONLY, 2, {{MIME, 5, true, 0}, {HTML, 40, true, 0}, {PLAIN, 15, 0, 0}}, 3, "plain 15/15 plain \xc3\xa4\xc3\xb6 text"},
+		{SIGNED, 1, {{MIME, 5, true, 0}, {PLAIN, ALL, 0, 0}}, 2, "plain 1/1 x"},
+		/* nothing but such wishes: nothing */
+		{ALTERNATIVE, 0, {{HTML, 10, true, 0}, {PLAIN, 14, true, 0}}, 2, "plain 0/15 truncated "},
+		/* without a bound there is nothing to say */
+		{ALTERNATIVE, 0, {{HTML, ALL, true, 0}, {PLAIN, ALL, 0, 0}}, 2, "html 11/11 <p>html</p>"},
+	};
+	struct arena *arena = arena_create(0);
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++)
+		assert_string_equal(body_for(arena, cases[i].octets, cases[i].mime_support, cases[i].wishes, cases[i].count), cases[i].body);
+	arena_free(&arena);
+}
+
+static void mime_has_a_preview_of_its_text(void **state)
+{
+	static const struct { const char *octets; struct wish wish; const char *body; } cases[] = {
+		{ALTERNATIVE, {MIME, 0, 0, 5}, "mime 0/127 truncated plain "},
+		{SIGNED, {MIME, 3, 0, 255}, "mime 3/103 truncated x "},
+		{"Content-Type: text/html\r\n\r\n<p>One", {MIME, 0, 0, 9}, "mime 0/33 truncated One "},
+		{"Content-Type: application/pkcs7-mime\r\n\r\nMIIB", {MIME, 0, 0, 9}, "mime 0/44 truncated "},
+	};
+	struct arena *arena = arena_create(0);
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++)
+		assert_string_equal(body_for(arena, cases[i].octets, 2, &cases[i].wish, 1), cases[i].body);
+	arena_free(&arena);
+}
+
 /* As after BODYSTRUCTURE: the beginning of a text is there, its size is known. */
 static void a_text_that_is_not_there_as_a_whole_is_told_as_truncated(void **state)
 {
@@ -129,6 +167,10 @@ static void a_text_that_is_not_there_as_a_whole_is_told_as_truncated(void **stat
 	assert_int_equal(body.data.len, 9);
 	assert_true(body.truncated);
 	assert_int_equal(body.full_size, 10 * 1000 * 1000);
+	wish.has_truncate = false;
+	wish.all_or_none = true; /* means nothing then (MS-ASAIRS section 2.2.2.3.2) */
+	body_fill(arena, &plan, &body);
+	assert_int_equal(body.data.len, 9);
 	arena_free(&arena);
 }
 
@@ -139,6 +181,8 @@ int main(void)
 		cmocka_unit_test(mime_is_given_to_those_who_support_it),
 		cmocka_unit_test(bodies_are_cut_between_characters),
 		cmocka_unit_test(previews_are_plain_and_short),
+		cmocka_unit_test(a_wish_for_all_or_nothing_makes_place_for_the_next),
+		cmocka_unit_test(mime_has_a_preview_of_its_text),
 		cmocka_unit_test(a_text_that_is_not_there_as_a_whole_is_told_as_truncated),
 	};
 

@@ -423,6 +423,43 @@ static void options_are_kept_until_others_come(void **state)
 	try_end(&try);
 }
 
+static void mime_truncation_bounds_mime_and_nothing_else(void **state)
+{
+	static const struct { const char *options; uint64_t truncation; } cases[] = {
+		{"MIMETruncation=0 BodyPreference{Type=4}", 0}, {"MIMETruncation=1 BodyPreference{Type=4}", 4096},
+		{"MIMETruncation=2 BodyPreference{Type=4}", 5120}, {"MIMETruncation=3 BodyPreference{Type=4}", 7168},
+		{"MIMETruncation=4 BodyPreference{Type=4}", 10240}, {"MIMETruncation=5 BodyPreference{Type=4}", 20480},
+		{"MIMETruncation=6 BodyPreference{Type=4}", 51200}, {"MIMETruncation=7 BodyPreference{Type=4}", 102400},
+		{"MIMETruncation=8 BodyPreference{Type=4}", UINT64_MAX},
+		{"MIMETruncation=8 BodyPreference{Type=4 TruncationSize=7}", 7},
+		{"MIMETruncation=1 BodyPreference{Type=4 TruncationSize=7}", 7},
+		{"MIMETruncation=1 BodyPreference{Type=4 TruncationSize=9999}", 4096},
+		{"BodyPreference{Type=4 TruncationSize=0} MIMETruncation=7", 0},
+		{"MIMETruncation=1 BodyPreference{Type=1} BodyPreference{Type=4}", UINT64_MAX},
+	};
+	struct try_engine try;
+
+	(void)state;
+	begin(&try);
+	try_sync_all(&try, 1);
+	strcpy(key, try_text(&try, "SyncKey", 0));
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char options[200];
+		try_deliver(&try, &try.mailboxes[0], 0);
+		snprintf(options, sizeof options, "Options{MIMESupport=2 %s}", cases[i].options);
+		sync_more(&try, options);
+		assert_int_equal(try.last_fetch_truncation, cases[i].truncation);
+	}
+	char before[64];
+	strcpy(before, key);
+	sync_more(&try, "Options{MIMETruncation=9}");
+	assert_string_equal(try_text(&try, "Status", 0), "4");
+	strcpy(key, before);
+	sync_more(&try, "Options{MIMESupport=3}");
+	assert_string_equal(try_text(&try, "Status", 0), "4");
+	try_end(&try);
+}
+
 static void who_sends_for_another_is_told_from_14_0_on(void **state)
 {
 	static const char *const versions[] = {"12.1", "14.0", "14.1"};
@@ -638,6 +675,7 @@ int main(void)
 		cmocka_unit_test(a_large_body_comes_out_of_its_file),
 		cmocka_unit_test(a_full_answer_is_cut_and_goes_on),
 		cmocka_unit_test(options_are_kept_until_others_come),
+		cmocka_unit_test(mime_truncation_bounds_mime_and_nothing_else),
 		cmocka_unit_test(who_sends_for_another_is_told_from_14_0_on),
 		cmocka_unit_test(without_get_changes_nothing_is_told),
 		cmocka_unit_test(what_the_connector_cannot_is_one_collections_trouble),
