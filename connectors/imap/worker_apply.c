@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "connectors/imap/keyword.h"
 #include "connectors/imap/mailbox_name.h"
 
 enum {
@@ -49,6 +50,7 @@ static void hear_permanent_flags(struct apply *apply, struct imap_text list)
 	struct imap_token token;
 
 	apply->refuses_deleted = true;
+	apply->permanent = arena_strndup(apply->call->arena, list.bytes, list.length);
 	if (imap_token_next(&cursor).kind != IMAP_OPEN)
 		return;
 	while ((token = imap_token_next(&cursor)).kind == IMAP_ATOM) {
@@ -78,6 +80,7 @@ worker_status apply_open(struct apply *apply, const char *collection, struct err
 		return BELFRY__CONNECTOR__STATUS__OK;
 	session_unselect(session);
 	apply->has_modseqs = apply->takes_keywords = apply->refuses_deleted = false;
+	apply->permanent = NULL;
 	buffer_append_string(&command, "SELECT ");
 	if (mailbox_name_quote(&command, collection) != 0) {
 		buffer_release(&command);
@@ -187,8 +190,19 @@ struct group {
 	struct ranges items;
 };
 
+static bool are_equal(char *const *a, size_t count_a, char *const *b, size_t count_b)
+{
+	for (size_t i = 0; i < count_a && count_a == count_b; i++)
+		if (strcmp(a[i], b[i]) != 0)
+			return false;
+	return count_a == count_b;
+}
+
 static bool is_equal(const operation *a, const operation *b)
 {
+	if (!are_equal(a->set_keywords, a->n_set_keywords, b->set_keywords, b->n_set_keywords) ||
+	    !are_equal(a->clear_keywords, a->n_clear_keywords, b->clear_keywords, b->n_clear_keywords))
+		return false;
 	return a->set_flags == b->set_flags && a->clear_flags == b->clear_flags && a->remove == b->remove
 		&& a->to_trash == b->to_trash && strcmp(a->move_to, b->move_to) == 0;
 }
@@ -250,7 +264,46 @@ static worker_status store(struct apply *apply, const struct ranges *items, char
 	return apply_status_of(answer, error_r);
 }
 
-static worker_status store_both(struct apply *apply, const struct ranges *items, const operation *what,
+/* Is this keyword kept? A server that has not said what it keeps keeps all (RFC 9051 section 6.3.2). */
+static bool takes_keyword(const struct apply *apply, const struct buffer *keyword)
+{
+	struct imap_cursor cursor;
+	struct imap_token token;
+
+	if (apply->takes_keywords || apply->permanent == NULL)
+		return true;
+	cursor = imap_cursor_over((struct imap_text){apply->permanent, strlen(apply->permanent)});
+	imap_token_next(&cursor); /* its parenthesis */
+	while ((token = imap_token_next(&cursor)).kind == IMAP_ATOM)
+		if (token.text.length == keyword->length && strncasecmp(token.text.bytes, keyword->data, keyword->length) == 0)
+			return true;
+	return false;
+}
+
+/* Categories. What a mailbox would forget is refused: the device is to know. */
+static worker_status store_keywords(struct apply *apply, const struct ranges *items, char sign, char *const *categories,
+	size_t count, struct error *error_r)
+{
+	struct buffer change = BUFFER_EMPTY;
+	worker_status status = BELFRY__CONNECTOR__STATUS__OK;
+
+	buffer_printf(&change, "%cFLAGS.SILENT (", sign);
+	for (size_t i = 0; i < count; i++) {
+		struct buffer keyword = BUFFER_EMPTY;
+		bool is_one = keyword_encode(&keyword, categories[i]) == 0;
+		if (!is_one || (sign == '+' && !takes_keyword(apply, &keyword)))
+			status = is_one ? BELFRY__CONNECTOR__STATUS__UNSUPPORTED : BELFRY__CONNECTOR__STATUS__LIMIT;
+		buffer_printf(&change, "%s%s", i > 0 ? " " : "", buffer_string(&keyword));
+		buffer_release(&keyword);
+	}
+	buffer_append_byte(&change, ')');
+	if (status == BELFRY__CONNECTOR__STATUS__OK && count > 0)
+		status = apply_status_of(apply_command(apply, "STORE", items, buffer_string(&change), NULL, NULL, error_r), error_r);
+	buffer_release(&change);
+	return status;
+}
+
+static worker_status store_all(struct apply *apply, const struct ranges *items, const operation *what,
 	struct error *error_r)
 {
 	worker_status status = BELFRY__CONNECTOR__STATUS__OK;
@@ -259,6 +312,10 @@ static worker_status store_both(struct apply *apply, const struct ranges *items,
 		status = store(apply, items, '+', what->set_flags, error_r);
 	if (status == BELFRY__CONNECTOR__STATUS__OK && what->clear_flags != 0)
 		status = store(apply, items, '-', what->clear_flags, error_r);
+	if (status == BELFRY__CONNECTOR__STATUS__OK)
+		status = store_keywords(apply, items, '+', what->set_keywords, what->n_set_keywords, error_r);
+	if (status == BELFRY__CONNECTOR__STATUS__OK)
+		status = store_keywords(apply, items, '-', what->clear_keywords, what->n_clear_keywords, error_r);
 	return status;
 }
 
@@ -317,7 +374,7 @@ static worker_status do_group(struct apply *apply, size_t first, struct error *e
 	else if (apply->target != NULL)
 		status = apply_move(apply, &group.items, &refused, &why, error_r);
 	else if (!what->remove)
-		status = store_both(apply, &group.items, what, error_r);
+		status = store_all(apply, &group.items, what, error_r);
 	else
 		status = apply_expunge(apply, &group.items, error_r);
 	if (status != BELFRY__CONNECTOR__STATUS__UNAVAILABLE && status != BELFRY__CONNECTOR__STATUS__NOT_FOUND)

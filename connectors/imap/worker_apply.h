@@ -27,6 +27,7 @@ struct apply {
 	/* Of the mailbox that was opened last. */
 	bool has_modseqs;
 	bool takes_keywords;     /* also such as are new to it */
+	char *permanent;         /* what it keeps: the list of PERMANENTFLAGS; NULL: it has not said so */
 	bool refuses_deleted;    /* no mail can be removed from it: by its access list, say */
 	struct ranges found;     /* of the last apply_search() */
 };

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "connectors/contract.h"
+#include "connectors/imap/keyword.h"
 #include "connectors/mail/date.h"
 #include "connectors/mail/header.h"
 #include "connectors/mail/text_file.h"
 #include "lib/core/mem.h"
-#include "lib/core/utf8.h"
 
 /* --- one item -------------------------------------------------------------------------------------------------- */
 
@@ -156,19 +156,16 @@ static struct fetch_item *find_item(struct fetch *fetch, uint64_t uid)
 
 static void add_keyword(struct imap_text keyword, void *data)
 {
-	enum { KEYWORDS_MAX = 30 };
-	static const char *const technical[] = {"Junk", "NonJunk", "NotJunk", "Forwarded", "Redirected"};
 	struct fetch_item *item = data;
 	Belfry__Connector__Mail *mail = item->item->mail;
+	struct buffer category = BUFFER_EMPTY;
 
-	for (size_t i = 0; i < sizeof technical / sizeof *technical; i++)
-		if (imap_text_is(keyword, technical[i]))
-			return;
-	if (mail->n_keywords == KEYWORDS_MAX || utf8_xml_prefix(keyword.bytes, keyword.length) < keyword.length)
+	if (mail->n_keywords == KEYWORDS_MAX || keyword_decode(&category, keyword.bytes, keyword.length) != 0)
 		return;
 	if (mail->keywords == NULL)
 		mail->keywords = arena_alloc(item->arena, KEYWORDS_MAX * sizeof *mail->keywords);
-	mail->keywords[mail->n_keywords++] = arena_strndup(item->arena, keyword.bytes, keyword.length);
+	mail->keywords[mail->n_keywords++] = arena_strndup(item->arena, category.data, category.length);
+	buffer_release(&category);
 }
 
 /* Flags, date and empty messages to be filled. */

@@ -115,7 +115,7 @@ uint32_t worker_read_flags(struct imap_cursor *cursor, void (*keyword)(struct im
 			i++;
 		if (i < sizeof known / sizeof *known)
 			flags |= known[i].flag;
-		else if (keyword != NULL && token.text.bytes[0] != '\\' && token.text.bytes[0] != '$')
+		else if (keyword != NULL && token.text.bytes[0] != '\\')
 			keyword(token.text, data);
 	}
 	return flags;

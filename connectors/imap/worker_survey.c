@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "connectors/imap/keyword.h"
 #include "connectors/imap/mailbox_name.h"
 #include "connectors/imap/position.h"
 #include "connectors/imap/worker_fetch.h"
@@ -16,7 +17,9 @@
 
 enum {
 	SURVEY_SET_MAX = 4000,        /* bytes of an id set in a command; a longer one is widened to its span */
-	SURVEY_FLAGS_MAX = 400000     /* items in one answer: with more the frame would be over LINK_FRAME_MAX */
+	SURVEY_FLAGS_MAX = 400000,    /* items in one answer: with more the frame would be over LINK_FRAME_MAX; … */
+	SURVEY_MARKS_AN_ITEM = 3,     /* … and so many categories take as much as an item */
+	SURVEY_KEYWORDS_MAX = 500     /* that differ; a mailbox with more is not one of a person */
 };
 
 /* The commands under way, in the order of their answers. */
@@ -37,9 +40,15 @@ struct survey {
 	bool has_position;
 	bool flags_failed;       /* the server refused to tell them as they were asked */
 	struct ranges present;
-	/* Flags as they come: ids and flags in pairs, later filtered by present. */
-	struct item_flags { uint32_t id, flags; } *flags;
+	/* Flags as they come, later filtered by present. */
+	struct item_flags { uint32_t id, flags, first_mark, mark_count; } *flags;
 	size_t count, room;
+	uint32_t *marks;         /* the items' categories, by their places in categories */
+	size_t mark_count, mark_room;
+	char **categories;       /* told */
+	size_t category_count;
+	struct known { const char *keyword; size_t length; int category; } *known; /* -1: it is no category */
+	size_t known_count;
 };
 
 /* --- what is heard --------------------------------------------------------------------------------------------- */
@@ -57,13 +66,59 @@ static void hear_status(struct survey *survey, const struct imap_response *respo
 	buffer_release(&name);
 }
 
-static void add_flags(struct survey *survey, uint64_t id, uint32_t flags)
+/* What it is as a category; -1: none, or there is no room for more. */
+static int add_known(struct survey *survey, struct imap_text keyword)
+{
+	struct arena *arena = survey->call->arena;
+	struct buffer category = BUFFER_EMPTY;
+
+	if (survey->known == NULL) {
+		survey->known = arena_alloc(arena, SURVEY_KEYWORDS_MAX * sizeof *survey->known);
+		survey->categories = arena_alloc(arena, SURVEY_KEYWORDS_MAX * sizeof *survey->categories);
+	}
+	if (survey->known_count == SURVEY_KEYWORDS_MAX)
+		return -1;
+	struct known *known = &survey->known[survey->known_count++];
+	*known = (struct known){arena_strndup(arena, keyword.bytes, keyword.length), keyword.length, -1};
+	if (keyword_decode(&category, keyword.bytes, keyword.length) == 0) {
+		known->category = (int)survey->category_count;
+		survey->categories[survey->category_count++] = arena_strndup(arena, category.data, category.length);
+	}
+	buffer_release(&category);
+	return known->category;
+}
+
+static int find_known(struct survey *survey, struct imap_text keyword)
+{
+	for (size_t i = 0; i < survey->known_count; i++)
+		if (survey->known[i].length == keyword.length &&
+		    strncasecmp(survey->known[i].keyword, keyword.bytes, keyword.length) == 0)
+			return survey->known[i].category;
+	return add_known(survey, keyword);
+}
+
+static void hear_keyword(struct imap_text keyword, void *data)
+{
+	struct survey *survey = data;
+	int category = find_known(survey, keyword);
+
+	if (category < 0)
+		return;
+	if (survey->mark_count == survey->mark_room) {
+		survey->mark_room = survey->mark_room == 0 ? 256 : survey->mark_room * 2;
+		survey->marks = mem_realloc(survey->marks, survey->mark_room * sizeof *survey->marks);
+	}
+	survey->marks[survey->mark_count++] = (uint32_t)category;
+}
+
+static void add_flags(struct survey *survey, uint64_t id, uint32_t flags, size_t first_mark)
 {
 	if (survey->count == survey->room) {
 		survey->room = survey->room == 0 ? 256 : survey->room * 2;
 		survey->flags = mem_realloc(survey->flags, survey->room * sizeof *survey->flags);
 	}
-	survey->flags[survey->count++] = (struct item_flags){(uint32_t)id, flags};
+	survey->flags[survey->count++] = (struct item_flags){(uint32_t)id, flags, (uint32_t)first_mark,
+		(uint32_t)(survey->mark_count - first_mark)};
 }
 
 /* * 5 FETCH (UID 7 FLAGS (\Seen) MODSEQ (12)), in any order; without a UID it was not asked. */
@@ -74,6 +129,7 @@ static void hear_flags(struct survey *survey, const struct imap_response *respon
 	uint64_t uid = 0;
 	uint32_t flags = 0;
 	bool has_flags = false, is_mail = false;
+	size_t first_mark = survey->mark_count;
 
 	if (!response->has_number || imap_token_next(&cursor).kind != IMAP_OPEN)
 		return;
@@ -84,7 +140,7 @@ static void hear_flags(struct survey *survey, const struct imap_response *respon
 				return;
 		} else if (imap_text_is(token.text, "FLAGS")) {
 			has_flags = imap_token_next(&cursor).kind == IMAP_OPEN;
-			flags = has_flags ? worker_read_flags(&cursor, NULL, NULL) : 0;
+			flags = has_flags ? worker_read_flags(&cursor, hear_keyword, survey) : 0;
 		} else {
 			is_mail |= token.text.length > 5 && strncasecmp(token.text.bytes, "BODY[", 5) == 0;
 			if (!imap_cursor_skip(&cursor))
@@ -94,7 +150,7 @@ static void hear_flags(struct survey *survey, const struct imap_response *respon
 	if (is_mail)
 		ahead_keep(&survey->call->session->ahead, uid, response->rest);
 	else if (has_flags && uid > 0 && uid <= UINT32_MAX)
-		add_flags(survey, uid, flags);
+		add_flags(survey, uid, flags, first_mark);
 }
 
 static void hear(const struct imap_response *response, void *data)
@@ -259,6 +315,8 @@ static void pack_flags(struct survey *survey, Belfry__Connector__Surveyed *surve
 		belfry__connector__item_flags__init(item);
 		item->id = survey->flags[i].id;
 		item->flags = survey->flags[i].flags;
+		item->n_keywords = survey->flags[i].mark_count < KEYWORDS_MAX ? survey->flags[i].mark_count : KEYWORDS_MAX;
+		item->keywords = item->n_keywords == 0 ? NULL : survey->marks + survey->flags[i].first_mark;
 		surveyed->changed[surveyed->n_changed++] = item;
 	}
 }
@@ -277,6 +335,8 @@ static void answer(struct survey *survey, bool flags_complete)
 	surveyed->position->token = survey->position.token;
 	surveyed->present = pack_present(survey);
 	surveyed->flags_complete = flags_complete;
+	surveyed->keywords = survey->categories;
+	surveyed->n_keywords = survey->category_count;
 	pack_flags(survey, surveyed);
 	response->body_case = BELFRY__CONNECTOR__RESPONSE__BODY_SURVEYED;
 	response->surveyed = surveyed;
@@ -350,8 +410,9 @@ static worker_status check(struct survey *survey, struct error *error_r)
 		error_set(error_r, "the mailbox was made anew");
 		return BELFRY__CONNECTOR__STATUS__STALE;
 	}
-	if (ranges_size(&survey->present) > SURVEY_FLAGS_MAX && !asks_changes_only(survey)) {
-		error_set(error_r, "more than %d mails in one mailbox: only with a filter", SURVEY_FLAGS_MAX);
+	if (ranges_size(&survey->present) + survey->mark_count / SURVEY_MARKS_AN_ITEM > SURVEY_FLAGS_MAX &&
+	    !asks_changes_only(survey)) {
+		error_set(error_r, "more than %d mails in one mailbox, or many with categories: only with a filter", SURVEY_FLAGS_MAX);
 		return BELFRY__CONNECTOR__STATUS__LIMIT;
 	}
 	return BELFRY__CONNECTOR__STATUS__OK;
@@ -393,6 +454,7 @@ static void survey_release(struct survey *survey)
 {
 	ranges_release(&survey->present);
 	free(survey->flags);
+	free(survey->marks);
 }
 
 /* The first time survey is all zero. */

@@ -246,6 +246,20 @@ Belfry__Connector__Status null_item_part(const struct null_item *item, const Bel
 	return BELFRY__CONNECTOR__STATUS__OK;
 }
 
+static void label(Belfry__Connector__Mail *mail, const struct null_item *item, struct arena *arena)
+{
+	const char *rest = item->keywords;
+	char *keyword;
+
+	while ((keyword = null_keyword_next(&rest, arena)) != NULL) {
+		char **list = arena_alloc(arena, (mail->n_keywords + 1) * sizeof *list);
+		if (mail->n_keywords > 0)
+			memcpy(list, mail->keywords, mail->n_keywords * sizeof *list);
+		list[mail->n_keywords++] = keyword;
+		mail->keywords = list;
+	}
+}
+
 static Belfry__Connector__Mail *mail_of(const struct null_item *item, struct arena *arena)
 {
 	Belfry__Connector__Mail *mail = arena_alloc(arena, sizeof *mail);
@@ -266,6 +280,7 @@ static Belfry__Connector__Mail *mail_of(const struct null_item *item, struct are
 	mail->conversation_id = conversation_of(item, arena);
 	mail->conversation_index = index_of(item, arena);
 	attach(mail, item, arena);
+	label(mail, item, arena);
 	return mail;
 }
 

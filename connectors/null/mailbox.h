@@ -42,12 +42,16 @@ struct null_mail {
 	uint64_t received_s;  /* 0: the loop's wall clock */
 	uint32_t flags;       /* Belfry__Connector__Flag */
 	const char *attachment_name, *attachment_type; /* NULL: none */
+	const char *keywords; /* categories, a line each; NULL: none */
 	bool is_bad;          /* is listed, but Fetch answers BAD_ITEM */
 };
 /* A new item; its id. The collection must exist. */
 uint64_t null_deliver(struct null_store *, const char *user, const char *collection, const struct null_mail *);
 /* false: no such item. */
 bool null_flag(struct null_store *, const char *user, const char *collection, uint64_t id, uint32_t set, uint32_t clear);
+/* Categories, a line each; NULL: none. */
+bool null_label(struct null_store *, const char *user, const char *collection, uint64_t id, const char *set,
+	const char *clear);
 bool null_expunge(struct null_store *, const char *user, const char *collection, uint64_t id);
 /* Names are paths with '/'; the parent must exist. */
 void null_collection_add(struct null_store *, const char *user, const char *name, Belfry__Connector__Role);

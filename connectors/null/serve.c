@@ -118,13 +118,36 @@ static struct null_collection *wanted(const struct null_mailboxes *mailboxes, co
 	return NULL;
 }
 
-static Belfry__Connector__ItemFlags *flags_of(const struct null_item *item, struct arena *arena)
+/* Each item's categories are told anew: there are few. */
+static void label(Belfry__Connector__Surveyed *surveyed, Belfry__Connector__ItemFlags *flags, const struct null_item *item,
+	struct arena *arena)
+{
+	const char *rest = item->keywords;
+	char *keyword;
+
+	while ((keyword = null_keyword_next(&rest, arena)) != NULL) {
+		char **names = arena_alloc(arena, (surveyed->n_keywords + 1) * sizeof *names);
+		uint32_t *places = arena_alloc(arena, (flags->n_keywords + 1) * sizeof *places);
+		if (surveyed->n_keywords > 0)
+			memcpy(names, surveyed->keywords, surveyed->n_keywords * sizeof *names);
+		if (flags->n_keywords > 0)
+			memcpy(places, flags->keywords, flags->n_keywords * sizeof *places);
+		places[flags->n_keywords++] = (uint32_t)surveyed->n_keywords;
+		names[surveyed->n_keywords++] = keyword;
+		surveyed->keywords = names;
+		flags->keywords = places;
+	}
+}
+
+static Belfry__Connector__ItemFlags *flags_of(Belfry__Connector__Surveyed *surveyed, const struct null_item *item,
+	struct arena *arena)
 {
 	Belfry__Connector__ItemFlags *flags = arena_alloc(arena, sizeof *flags);
 
 	belfry__connector__item_flags__init(flags);
 	flags->id = item->id;
 	flags->flags = item->flags;
+	label(surveyed, flags, item, arena);
 	return flags;
 }
 
@@ -149,7 +172,7 @@ static void survey(const struct null_mailboxes *mailboxes, struct service_client
 			continue;
 		ranges_add(&ranges, item->id, item->id);
 		if (item->modseq > asked->since_token)
-			surveyed.changed[surveyed.n_changed++] = flags_of(item, arena);
+			surveyed.changed[surveyed.n_changed++] = flags_of(&surveyed, item, arena);
 	}
 	present.n_bounds = 2 * ranges.count;
 	present.bounds = (uint64_t *)ranges.list; /* pairs of first and last, as the message wants them */
@@ -244,6 +267,10 @@ static Belfry__Connector__Status operate(struct null_mailboxes *mailboxes, struc
 	if (needs_target && target == NULL)
 		return BELFRY__CONNECTOR__STATUS__UNSUPPORTED; /* rather than destroyed */
 	null_item_flag(collection, item, operation->set_flags, operation->clear_flags);
+	for (size_t i = 0; i < operation->n_set_keywords; i++)
+		null_item_label(collection, item, operation->set_keywords[i], NULL);
+	for (size_t i = 0; i < operation->n_clear_keywords; i++)
+		null_item_label(collection, item, NULL, operation->clear_keywords[i]);
 	if (target != NULL)
 		*moved_r = move_item(collection, item, target);
 	else if (operation->remove)

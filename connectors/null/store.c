@@ -5,13 +5,14 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/core/mem.h"
 
 /* The fields of an item that are texts: copied and freed alike. */
 #define TEXT(field) offsetof(struct null_item, field)
 static const size_t texts[] = {TEXT(from), TEXT(to), TEXT(cc), TEXT(subject), TEXT(text), TEXT(html), TEXT(message_class),
-	TEXT(message_id), TEXT(in_reply_to), TEXT(attachment_name), TEXT(attachment_type)};
+	TEXT(message_id), TEXT(in_reply_to), TEXT(attachment_name), TEXT(attachment_type), TEXT(keywords)};
 
 static char **text_of(struct null_item *item, size_t index)
 {
@@ -81,6 +82,54 @@ void null_item_flag(struct null_collection *collection, struct null_item *item, 
 		return;
 	item->flags = flags;
 	item->modseq = ++collection->modseq;
+}
+
+char *null_keyword_next(const char **keywords, struct arena *arena)
+{
+	size_t length = *keywords == NULL ? 0 : strcspn(*keywords, "\n");
+	char *keyword;
+
+	if (length == 0)
+		return NULL;
+	keyword = arena_strndup(arena, *keywords, length);
+	*keywords += length + ((*keywords)[length] == '\n');
+	return keyword;
+}
+
+static bool is_among(const char *keyword, const char *keywords, struct arena *arena)
+{
+	const char *one;
+
+	while ((one = null_keyword_next(&keywords, arena)) != NULL)
+		if (strcasecmp(one, keyword) == 0)
+			return true;
+	return false;
+}
+
+/* Those of a list that are not in another. */
+static void append_without(struct buffer *out, const char *keywords, const char *without, struct arena *arena)
+{
+	const char *one;
+
+	while ((one = null_keyword_next(&keywords, arena)) != NULL)
+		if (!is_among(one, without, arena))
+			buffer_printf(out, "%s%s", out->length > 0 ? "\n" : "", one);
+}
+
+void null_item_label(struct null_collection *collection, struct null_item *item, const char *set, const char *clear)
+{
+	struct arena *arena = arena_create(0);
+	struct buffer keywords = BUFFER_EMPTY;
+
+	append_without(&keywords, item->keywords, clear, arena);
+	append_without(&keywords, set, item->keywords, arena);
+	if (strcmp(buffer_string(&keywords), item->keywords == NULL ? "" : item->keywords) != 0) {
+		free(item->keywords);
+		item->keywords = mem_strdup(buffer_string(&keywords));
+		item->modseq = ++collection->modseq;
+	}
+	buffer_release(&keywords);
+	arena_free(&arena);
 }
 
 void null_item_remove(struct null_collection *collection, uint64_t id)
@@ -355,6 +404,7 @@ static struct null_item *item_create(const struct null_store *store, const char 
 	item->in_reply_to = text_or(mail->in_reply_to, "");
 	item->attachment_name = mem_strdup(mail->attachment_name);
 	item->attachment_type = mem_strdup(mail->attachment_type);
+	item->keywords = mem_strdup(mail->keywords);
 	return item;
 }
 
@@ -390,6 +440,19 @@ bool null_flag(struct null_store *store, const char *user, const char *collectio
 	if (item == NULL)
 		return false;
 	null_item_flag(place.collection, item, set, clear);
+	null_changed(store, place.user, place.collection);
+	return true;
+}
+
+bool null_label(struct null_store *store, const char *user, const char *collection, uint64_t id, const char *set,
+	const char *clear)
+{
+	struct place place = writable(store, user, collection);
+	struct null_item *item = place.collection == NULL ? NULL : null_item(place.collection, id);
+
+	if (item == NULL)
+		return false;
+	null_item_label(place.collection, item, set, clear);
 	null_changed(store, place.user, place.collection);
 	return true;
 }

@@ -17,6 +17,7 @@ struct null_item {
 	bool is_bad;
 	char *from, *to, *cc, *subject, *text, *html, *message_class, *message_id, *in_reply_to;
 	char *attachment_name, *attachment_type;
+	char *keywords;                  /* categories, a line each */
 };
 
 struct null_collection {
@@ -85,6 +86,10 @@ struct null_collection *null_collection(const struct null_mailboxes *, const cha
 struct null_collection *null_collection_of_role(const struct null_mailboxes *, Belfry__Connector__Role);
 struct null_item *null_item(const struct null_collection *, uint64_t id);                 /* NULL: none */
 void null_item_flag(struct null_collection *, struct null_item *, uint32_t set, uint32_t clear);
+/* Categories, a line each, in any case of letters; NULL: none. */
+void null_item_label(struct null_collection *, struct null_item *, const char *set, const char *clear);
+/* Takes the next line from the front, into the arena; NULL: that was the last. */
+char *null_keyword_next(const char **keywords, struct arena *);
 void null_item_remove(struct null_collection *, uint64_t id);
 /* Takes the item over and gives it the next id. */
 void null_item_put(struct null_collection *, struct null_item *);
