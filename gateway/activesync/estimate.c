@@ -126,6 +126,7 @@ static int resolve(struct request *request, struct estimate *estimate)
 	enum sync_key_is is = sync_key_compare(&estimate->key, record->series, record->key);
 	if (!estimate->is_key || is == SYNC_KEY_INVALID || is == SYNC_KEY_INITIAL || sync_state_open(&estimate->state, record) < 0)
 		return STATUS_INVALID_KEY;
+	estimate->state.shows_all = request->version >= 140;
 	if (is == SYNC_KEY_REPEATED) /* it has lost the last answer */
 		estimate->count = ranges_size(&estimate->state.told.adds) + ranges_size(&estimate->state.told.changes) +
 			ranges_size(&estimate->state.told.deletes) + ranges_size(&estimate->state.told.soft_deletes);
@@ -159,8 +160,9 @@ static void answer(struct request *request, const struct estimates *estimates)
 
 static void next(struct request *);
 
-static void count(struct estimate *estimate, const Belfry__Connector__Surveyed *surveyed)
+static void count(struct request *request, struct estimate *estimate, const Belfry__Connector__Surveyed *surveyed)
 {
+	const struct sync_names names = {surveyed->keywords, surveyed->n_keywords, request->arena};
 	struct sync_told *told = &estimate->state.told;
 	struct ranges present = RANGES_EMPTY;
 
@@ -168,7 +170,7 @@ static void count(struct estimate *estimate, const Belfry__Connector__Surveyed *
 	ranges_release(&told->adds);
 	ranges_release(&told->deletes);
 	ranges_release(&told->soft_deletes);
-	sync_state_plan(&estimate->state, &present, NULL, surveyed->changed, surveyed->n_changed, UINT64_MAX);
+	sync_state_plan(&estimate->state, &present, NULL, surveyed->changed, surveyed->n_changed, &names, UINT64_MAX);
 	estimate->count += ranges_size(&told->adds) + ranges_size(&told->changes) + ranges_size(&told->deletes);
 	ranges_release(&present);
 }
@@ -190,7 +192,7 @@ static void surveyed(const Belfry__Connector__Response *response, int fd, bool i
 		return;
 	} else {
 		estimate->status = STATUS_SUCCESS;
-		count(estimate, response->surveyed);
+		count(request, estimate, response->surveyed);
 	}
 	estimates->at++;
 	next(request);

@@ -55,10 +55,44 @@ static void write_flag(struct wbxml_writer *writer, uint32_t flags)
 	wbxml_writer_end(writer);
 }
 
-void mail_write_flags(struct wbxml_writer *writer, uint32_t flags)
+/* An empty one says that there are none (MS-ASEMAIL 2.2.2.16). */
+static void write_categories(struct wbxml_writer *writer, char *const *names, size_t count)
 {
+	if (count == 0) {
+		wbxml_writer_empty_element(writer, AS_EMAIL_CATEGORIES);
+		return;
+	}
+	wbxml_writer_start(writer, AS_EMAIL_CATEGORIES);
+	for (size_t i = 0; i < count && i < SYNC_LABEL_NAMES_MAX; i++)
+		write_text(writer, AS_EMAIL_CATEGORY, names[i], SYNC_LABEL_NAME_MAX);
+	wbxml_writer_end(writer);
+}
+
+/* MS-ASEMAIL 2.2.2.44. Backends know neither whether a reply went to all nor what came last: a reply counts more. */
+static int verb_of(uint32_t flags)
+{
+	enum { UNKNOWN = 0, REPLY_TO_SENDER = 1, FORWARD = 3 };
+
+	return flags & BELFRY__CONNECTOR__FLAG__ANSWERED ? REPLY_TO_SENDER
+		: flags & BELFRY__CONNECTOR__FLAG__FORWARDED ? FORWARD : UNKNOWN;
+}
+
+void mail_write_change(struct request *request, const struct sync_state *state, uint64_t item)
+{
+	struct wbxml_writer *writer = &request->writer;
+	const struct sync_label *label = sync_labels_find(&state->labels, item);
+	uint32_t flags = sync_state_flags(state, item);
+
 	wbxml_writer_number_element(writer, AS_EMAIL_READ, (flags & BELFRY__CONNECTOR__FLAG__SEEN) != 0);
 	write_flag(writer, flags);
+	if (!state->shows_all)
+		return;
+	write_categories(writer, label == NULL ? NULL : label->names, label == NULL ? 0 : label->count);
+	if (!ranges_has(&state->told.verbs, item))
+		return;
+	wbxml_writer_number_element(writer, AS_EMAIL2_LASTVERBEXECUTED, verb_of(flags));
+	if (verb_of(flags) != 0) /* when is nobody's to say: when it was seen */
+		write_time(writer, AS_EMAIL2_LASTVERBEXECUTIONTIME, state->record->told_at_s);
 }
 
 static void write_envelope(const struct mail_form *form, struct wbxml_writer *writer, const Belfry__Connector__Mail *mail,
@@ -184,7 +218,8 @@ static void write_conversation(const struct mail_form *form, struct wbxml_writer
 }
 
 /* What kind of mail it is. */
-static void write_kind(const struct mail_form *form, struct wbxml_writer *writer, const Belfry__Connector__Item *item)
+static void write_kind(const struct mail_form *form, struct wbxml_writer *writer, const Belfry__Connector__Item *item,
+	unsigned version)
 {
 	const Belfry__Connector__Mail *mail = item->mail;
 
@@ -194,6 +229,8 @@ static void write_kind(const struct mail_form *form, struct wbxml_writer *writer
 		write_flag(writer, item->flags);
 	write_property(form, writer, AS_EMAIL_CONTENTCLASS,
 		mail->content_class[0] == '\0' ? "urn:content-classes:message" : mail->content_class, 256);
+	if (version >= 140 && is_wanted(form, AS_EMAIL_CATEGORIES))
+		write_categories(writer, mail->keywords, mail->n_keywords);
 	if (item->body != NULL && item->body->native != BELFRY__CONNECTOR__BODY_TYPE__BODY_NONE)
 		write_number(form, writer, AS_AIRSYNCBASE_NATIVEBODYTYPE, item->body->native);
 }
@@ -212,10 +249,12 @@ void mail_write(struct request *request, const struct mail_form *form, const Bel
 		write_body(request, form, item->body, fd);
 	if (form->with_part && request->version >= 141 && is_wanted(form, AS_AIRSYNCBASE_BODYPART))
 		write_body_part(writer, item->part);
-	write_kind(form, writer, item);
+	write_kind(form, writer, item, request->version);
 	if (request->version >= 140) {
 		write_conversation(form, writer, mail);
 		if (strcmp(mail->sender, mail->from) != 0) /* on behalf of From (MS-ASEMAIL 2.2.2.68) */
 			write_property(form, writer, AS_EMAIL2_SENDER, mail->sender, ADDRESSES_MAX);
+		if (verb_of(item->flags) != 0)
+			write_number(form, writer, AS_EMAIL2_LASTVERBEXECUTED, verb_of(item->flags));
 	}
 }

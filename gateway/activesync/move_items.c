@@ -143,6 +143,7 @@ static void find_places(struct request *request, struct work *work)
 		place->name = folder == NULL ? NULL : folder->name;
 		if (sync == NULL || sync_state_open(&place->state, sync) < 0)
 			place->state.record = NULL;
+		place->state.shows_all = request->version >= 140;
 	}
 }
 
@@ -254,11 +255,12 @@ static void look_next(struct request *);
 static void note_position(struct request *request, struct place *place, const Belfry__Connector__Surveyed *surveyed)
 {
 	const struct work *work = request->work;
+	const struct sync_names names = {surveyed->keywords, surveyed->n_keywords, request->arena};
 	struct ranges present = RANGES_EMPTY;
 
 	sync_take_ranges(&present, surveyed->present);
 	moves_undo(work->record, place->id, &place->state, &present);
-	sync_state_plan(&place->state, &present, NULL, surveyed->changed, surveyed->n_changed, 0);
+	sync_state_plan(&place->state, &present, NULL, surveyed->changed, surveyed->n_changed, &names, 0);
 	ranges_release(&present);
 	if (place->state.told.more || surveyed->position == NULL)
 		return;

@@ -60,6 +60,9 @@ struct sync_command {
 	const char *server_id, *client_id; /* as sent; NULL: missing */
 	uint64_t item;                     /* 0: not an item of this collection */
 	uint32_t set_flags, clear_flags;
+	bool has_categories;               /* all that the item is to have */
+	char **categories;
+	size_t category_count;
 	uint64_t digest;
 	int status;                        /* 0: still to be done */
 };
@@ -89,6 +92,7 @@ struct sync_job {
 	struct ranges readable;            /* told as unreadable once, and can be read now */
 	Belfry__Connector__ItemFlags **item_flags;
 	size_t item_flag_count;
+	struct sync_names names;           /* of the categories in item_flags */
 	uint64_t *items;                   /* to fetch, newest first */
 	size_t item_count, item_next;
 	bool commands_open, in_responses;  /* where the answer is */
@@ -184,7 +188,7 @@ struct mail_form {
 void mail_write(struct request *, const struct mail_form *, const Belfry__Connector__Item *, const char *server_id, int fd);
 /* An element whose text is in a file: the writer's buffer goes to the response, and the file after it. */
 void mail_write_file(struct request *, struct http_response *, uint16_t tag, int fd);
-/* The elements of a Change: what a device can be told anew of a mail. */
-void mail_write_flags(struct wbxml_writer *, uint32_t flags);
+/* The elements of a Change: what a device can be told anew of a mail, as the state has it. */
+void mail_write_change(struct request *, const struct sync_state *, uint64_t item);
 
 #endif

@@ -56,6 +56,8 @@ void sync_write_add(struct request *request, const Belfry__Connector__Item *item
 	wbxml_writer_end(&request->writer);
 	if (sync_state_added(&job->state, item->id, is_good ? item->flags : BELFRY__CONNECTOR__FLAG__SEEN))
 		job->changed = true; /* given again, it may have other flags than the first time */
+	if (is_good && sync_state_label(&job->state, item->id, item->mail->keywords, item->mail->n_keywords, request->arena))
+		job->changed = true;
 	if (sync_state_note_bad(&job->state, item->id, !is_good))
 		job->changed = true;
 }

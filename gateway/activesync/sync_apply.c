@@ -20,9 +20,17 @@ static bool is_operation(const struct sync_command *command)
 	return command->status == 0 && command->kind != SYNC_COMMAND_FETCH;
 }
 
+static void note_changed(struct request *request, struct sync_job *job, const struct sync_command *command)
+{
+	sync_state_set(&job->state, command->item, command->set_flags, command->clear_flags);
+	if (command->has_categories)
+		sync_state_label(&job->state, command->item, command->categories, command->category_count, request->arena);
+}
+
 /* The device has done by itself what it tells, whether or not the backend would: it is told again what is not so. A mail
  * that it has removed is added anew; flags are all looked at, as what did not change would not come by itself. */
-static void note_applied(struct sync_job *job, struct sync_command *command, Belfry__Connector__Status status)
+static void note_applied(struct request *request, struct sync_job *job, struct sync_command *command,
+	Belfry__Connector__Status status)
 {
 	bool is_gone = status == BELFRY__CONNECTOR__STATUS__NOT_FOUND;
 	bool is_refused = status != BELFRY__CONNECTOR__STATUS__OK && !is_gone;
@@ -30,7 +38,7 @@ static void note_applied(struct sync_job *job, struct sync_command *command, Bel
 	if (command->kind == SYNC_COMMAND_DELETE)
 		sync_state_removed(&job->state, command->item);
 	else if (!is_gone)
-		sync_state_set(&job->state, command->item, command->set_flags, command->clear_flags);
+		note_changed(request, job, command);
 	if (is_refused)
 		command->status = SYNC_STATUS_SERVER_ERROR;
 	else
@@ -69,11 +77,35 @@ static void applied(const Belfry__Connector__Response *response, int fd, bool is
 	for (size_t i = 0; i < job->command_count; i++) {
 		if (!is_operation(&job->commands[i]))
 			continue;
-		note_applied(job, &job->commands[i], at < response->applied->n_results ? response->applied->results[at]
+		note_applied(request, job, &job->commands[i], at < response->applied->n_results ? response->applied->results[at]
 			: BELFRY__CONNECTOR__STATUS__UNAVAILABLE);
 		at++;
 	}
 	after_commands(request);
+}
+
+static bool is_among(const struct sync_command *command, const char *name)
+{
+	const struct sync_label wanted = {.names = command->categories, .count = command->category_count};
+
+	return sync_labels_has_name(&wanted, name);
+}
+
+/* What is another than the device has had; others may have set more, of which it does not know yet. */
+static void set_categories(struct request *request, const struct sync_job *job, const struct sync_command *command,
+	Belfry__Connector__Operation *operation)
+{
+	const struct sync_label *before = sync_labels_find(&job->state.labels, command->item);
+	size_t count = before == NULL ? 0 : before->count;
+
+	operation->set_keywords = arena_alloc(request->arena, (command->category_count + 1) * sizeof(char *));
+	operation->clear_keywords = arena_alloc(request->arena, (count + 1) * sizeof(char *));
+	for (size_t i = 0; i < command->category_count; i++)
+		if (!sync_labels_has_name(before, command->categories[i]))
+			operation->set_keywords[operation->n_set_keywords++] = command->categories[i];
+	for (size_t i = 0; i < count; i++)
+		if (!is_among(command, before->names[i]))
+			operation->clear_keywords[operation->n_clear_keywords++] = before->names[i];
 }
 
 static Belfry__Connector__Operation *operation(struct request *request, const struct sync_job *job,
@@ -87,6 +119,8 @@ static Belfry__Connector__Operation *operation(struct request *request, const st
 	operation->clear_flags = command->clear_flags;
 	operation->remove = command->kind == SYNC_COMMAND_DELETE;
 	operation->to_trash = operation->remove && job->deletes_to_trash;
+	if (command->has_categories)
+		set_categories(request, job, command, operation);
 	return operation;
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/activesync/folders.h"
 #include "gateway/activesync/sync.h"
 #include "gateway/activesync/engine_state.h"
+#include "lib/core/utf8.h"
 
 enum { BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8, MIME_TRUNCATION_NONE = 8 };
 
@@ -225,7 +226,29 @@ static uint64_t digest_node(uint64_t digest, const struct wbxml_node *node)
 	return digest_bytes(digest, "", 1);
 }
 
-static void read_change(struct sync_command *command, const struct wbxml_node *node)
+/* All that the mail is to have (MS-ASEMAIL 2.2.2.16, from 14.0 on); empty: none. */
+static void read_categories(struct request *request, struct sync_command *command, const struct wbxml_node *categories)
+{
+	const struct wbxml_node *node = wbxml_node_child(categories, AS_EMAIL_CATEGORY);
+
+	if (categories == NULL || request->version < 140)
+		return;
+	command->has_categories = true;
+	command->categories = arena_alloc(request->arena, SYNC_LABEL_NAMES_MAX * sizeof *command->categories);
+	for (; node != NULL; node = wbxml_node_next(node)) {
+		const struct sync_label before = {.names = command->categories, .count = command->category_count};
+		if (node->text == NULL || node->is_opaque || sync_labels_has_name(&before, node->text))
+			continue;
+		if (before.count == SYNC_LABEL_NAMES_MAX || strlen(node->text) > SYNC_LABEL_NAME_MAX ||
+		    !utf8_is_valid(node->text, strlen(node->text))) {
+			command->status = SYNC_STATUS_CONVERSION;
+			return;
+		}
+		command->categories[command->category_count++] = (char *)node->text;
+	}
+}
+
+static void read_change(struct request *request, struct sync_command *command, const struct wbxml_node *node)
 {
 	const struct wbxml_node *data = wbxml_node_child(node, AS_AIRSYNC_APPLICATIONDATA);
 	const struct wbxml_node *flag = wbxml_node_child(data, AS_EMAIL_FLAG);
@@ -241,6 +264,7 @@ static void read_change(struct sync_command *command, const struct wbxml_node *n
 	case WBXML_VALUE_MISSING: break;
 	default: *(read ? &command->set_flags : &command->clear_flags) |= BELFRY__CONNECTOR__FLAG__SEEN;
 	}
+	read_categories(request, command, wbxml_node_child(data, AS_EMAIL_CATEGORIES));
 	if (flag == NULL)
 		return;
 	if (wbxml_node_number(flag, AS_EMAIL_STATUS, &flag_status) == WBXML_VALUE_BAD || flag_status > 2)
@@ -249,7 +273,7 @@ static void read_change(struct sync_command *command, const struct wbxml_node *n
 	*(flag_status == 2 ? &command->set_flags : &command->clear_flags) |= BELFRY__CONNECTOR__FLAG__FLAGGED;
 }
 
-static void read_command(struct sync_job *job, struct sync_command *command, const struct wbxml_node *node)
+static void read_command(struct request *request, struct sync_job *job, struct sync_command *command, const struct wbxml_node *node)
 {
 	command->server_id = wbxml_node_text(node, AS_AIRSYNC_SERVERID);
 	command->client_id = wbxml_node_text(node, AS_AIRSYNC_CLIENTID);
@@ -262,7 +286,7 @@ static void read_command(struct sync_job *job, struct sync_command *command, con
 	if (command->item == 0 || !ranges_has(&job->state.has, command->item))
 		command->status = SYNC_STATUS_NOT_FOUND;
 	else if (command->kind == SYNC_COMMAND_CHANGE)
-		read_change(command, node);
+		read_change(request, command, node);
 }
 
 /* It is sent back when the command fails. */
@@ -296,7 +320,7 @@ static int read_commands(struct request *request, struct sync_job *job)
 		if (!is_id(wbxml_node_text(node, is_add ? AS_AIRSYNC_CLIENTID : AS_AIRSYNC_SERVERID)))
 			return -1;
 		job->commands[job->command_count].kind = kinds[kind].kind;
-		read_command(job, &job->commands[job->command_count++], node);
+		read_command(request, job, &job->commands[job->command_count++], node);
 	}
 	return 0;
 }
@@ -361,6 +385,7 @@ static int find_state(struct request *request, struct sync_job *job)
 		return SYNC_STATUS_HIERARCHY;
 	if (sync_state_open(&job->state, record) < 0)
 		return SYNC_STATUS_INVALID_KEY; /* damaged: the device starts anew */
+	job->state.shows_all = request->version >= 140;
 	job->name = record->name;
 	return 0;
 }

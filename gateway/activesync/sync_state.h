@@ -12,11 +12,13 @@
 #include <stdbool.h>
 
 #include "gateway/activesync/state.pb-c.h"
+#include "gateway/activesync/sync_labels.h"
 #include "lib/ipc/connector.pb-c.h"
 #include "lib/model/ranges.h"
 
 struct sync_told {
 	struct ranges adds, changes, deletes, soft_deletes;
+	struct ranges verbs; /* of changes: answered or forwarded is another */
 	bool more;
 	bool owes_flags; /* after a plan: some of what is more are flags, or may hide some. Not kept */
 };
@@ -27,7 +29,17 @@ struct sync_state {
 	struct ranges unseen;   /* … and how it sees them */
 	struct ranges flagged;
 	struct ranges bad;      /* of has: the device was told that they cannot be read */
+	bool shows_all;         /* the device is shown what follows (from 14.0 on); else it is kept as it is */
+	struct ranges answered, forwarded;
+	struct sync_labels labels;
 	struct sync_told told;
+};
+
+/* Names of categories that a survey's items refer to. */
+struct sync_names {
+	char **list;
+	size_t count;
+	struct arena *arena; /* where those are kept that the state needs */
 };
 
 enum {
@@ -51,12 +63,16 @@ bool sync_state_added(struct sync_state *, uint64_t id, uint32_t flags);
 /* An item was told as unreadable, or with its content. False: nothing is new by that. */
 bool sync_state_note_bad(struct sync_state *, uint64_t id, bool is_bad);
 
+/* It has these categories (at most SYNC_LABEL_NAMES_MAX count), and the device sees it or has done it; names are copied
+ * to the arena. False: so it was before, or it cannot be kept. */
+bool sync_state_label(struct sync_state *, uint64_t id, char *const *names, size_t count, struct arena *);
+
 /* Makes told from the difference between the device's view and the survey, at most `window` changes, removals first,
  * then flags, then new items, newest first. The sets follow, but for the added items, which follow as they are
- * written (sync_state_added()). existing: all items there whatever the filter; NULL: the survey had no filter.
+ * written (sync_state_added()). names: NULL: there are none. existing: all items there whatever the filter; NULL: the survey had no filter.
  * True: something is told. */
 bool sync_state_plan(struct sync_state *, const struct ranges *present, const struct ranges *existing,
-	Belfry__Connector__ItemFlags *const *changed, size_t changed_count, uint64_t window);
+	Belfry__Connector__ItemFlags *const *changed, size_t changed_count, const struct sync_names *, uint64_t window);
 /* Items that did not make it into the answer (over its size, or gone meanwhile): they are not told. */
 void sync_state_untell(struct sync_state *, uint64_t id);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What stands in a collection, and from that the plan: what the answer tells. */
+#include <string.h>
+
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/sync.h"
 
@@ -11,8 +13,10 @@ void sync_job_plan(struct request *request)
 	struct sync_told *told = &job->state.told;
 
 	if (sync_state_plan(&job->state, &job->present, job->is_filtered ? &job->existing : NULL, job->item_flags,
-		job->item_flag_count, window))
+		job->item_flag_count, &job->names, window))
 		job->changed = true;
+	if (told->verbs.count != 0)
+		job->state.record->told_at_s = (uint64_t)loop_wall_s(request->engine->host.loop);
 	if (job->readable.count != 0)
 		told->more = true; /* they are to come back */
 	work->window -= ranges_size(&told->adds) + ranges_size(&told->changes) + ranges_size(&told->deletes) +
@@ -20,6 +24,30 @@ void sync_job_plan(struct request *request)
 	if (!told->owes_flags) /* else the next survey has to say them again */
 		job->state.record->token = job->position.token;
 	sync_tell(request);
+}
+
+/* The survey's message is gone when the plan is made. */
+static Belfry__Connector__ItemFlags *copy_flags(struct request *request, const Belfry__Connector__ItemFlags *from)
+{
+	Belfry__Connector__ItemFlags *flags = arena_alloc(request->arena, sizeof *flags);
+
+	belfry__connector__item_flags__init(flags);
+	flags->id = from->id;
+	flags->flags = from->flags;
+	flags->n_keywords = from->n_keywords;
+	if (from->n_keywords == 0)
+		return flags;
+	flags->keywords = arena_alloc(request->arena, from->n_keywords * sizeof *flags->keywords);
+	memcpy(flags->keywords, from->keywords, from->n_keywords * sizeof *flags->keywords);
+	return flags;
+}
+
+static void take_names(struct request *request, struct sync_job *job, const Belfry__Connector__Surveyed *survey)
+{
+	job->names = (struct sync_names){.count = survey->n_keywords, .arena = request->arena};
+	job->names.list = arena_alloc(request->arena, (survey->n_keywords + 1) * sizeof *job->names.list);
+	for (size_t i = 0; i < survey->n_keywords; i++)
+		job->names.list[i] = arena_strdup(request->arena, survey->keywords[i]);
 }
 
 static void take_survey(struct request *request, struct sync_job *job, const Belfry__Connector__Surveyed *survey)
@@ -35,12 +63,9 @@ static void take_survey(struct request *request, struct sync_job *job, const Bel
 	for (size_t i = 0; i < survey->n_changed; i++) {
 		if (!ranges_has(&job->state.has, survey->changed[i]->id))
 			continue; /* new to the device: its flags come with it */
-		Belfry__Connector__ItemFlags *flags = arena_alloc(request->arena, sizeof *flags);
-		belfry__connector__item_flags__init(flags);
-		flags->id = survey->changed[i]->id;
-		flags->flags = survey->changed[i]->flags;
-		job->item_flags[job->item_flag_count++] = flags;
+		job->item_flags[job->item_flag_count++] = copy_flags(request, survey->changed[i]);
 	}
+	take_names(request, job, survey);
 }
 
 void sync_take_ranges(struct ranges *ranges, const Belfry__Connector__Ranges *list)
@@ -100,7 +125,7 @@ static void tell_unsurveyed(struct request *request)
 {
 	struct sync_job *job = sync_job_now(request);
 
-	sync_state_plan(&job->state, &job->state.has, NULL, NULL, 0, 0);
+	sync_state_plan(&job->state, &job->state.has, NULL, NULL, 0, NULL, 0);
 	sync_tell(request);
 }
 
@@ -111,7 +136,7 @@ static void tell_nothing(struct request *request)
 	struct sync_job *job = sync_job_now(request);
 	struct sync_told *told = &job->state.told;
 
-	sync_state_plan(&job->state, &job->present, NULL, job->item_flags, job->item_flag_count, 0);
+	sync_state_plan(&job->state, &job->present, NULL, job->item_flags, job->item_flag_count, &job->names, 0);
 	job->has_all = !told->more;
 	told->more = false;
 	if (job->has_all)

@@ -42,7 +42,7 @@ static void write_changes(struct request *request, const struct sync_job *job)
 			wbxml_writer_start(&request->writer, AS_AIRSYNC_CHANGE);
 			sync_write_server_id(request, item);
 			wbxml_writer_start(&request->writer, AS_AIRSYNC_APPLICATIONDATA);
-			mail_write_flags(&request->writer, sync_state_flags(&job->state, item));
+			mail_write_change(request, &job->state, item);
 			wbxml_writer_end(&request->writer);
 			wbxml_writer_end(&request->writer);
 		}

@@ -22,7 +22,8 @@ static void plan(struct sync_state *state)
 	ranges_add(&present, 1, 30);
 	ranges_add(&present, 50, 1000);
 	ranges_add(&existing, 1, 2000);
-	sync_state_plan(state, &present, &existing, list, 40, 100);
+	state->shows_all = true;
+	sync_state_plan(state, &present, &existing, list, 40, NULL, 100);
 	assert(ranges_size(&state->told.adds) + ranges_size(&state->told.changes) + ranges_size(&state->told.deletes) +
 		ranges_size(&state->told.soft_deletes) <= 100);
 	sync_state_set(state, 5, BELFRY__CONNECTOR__FLAG__SEEN, BELFRY__CONNECTOR__FLAG__FLAGGED);
@@ -43,7 +44,7 @@ static void keep(struct sync_state *state, Belfry__Activesync__Sync *record)
 	assert(result == 0);
 	assert(ranges_equal(&state->has, &again.has) && ranges_equal(&state->unseen, &again.unseen) &&
 		ranges_equal(&state->flagged, &again.flagged) && ranges_equal(&state->told.adds, &again.told.adds) &&
-		ranges_equal(&state->told.deletes, &again.told.deletes) && state->told.more == again.told.more);
+		ranges_equal(&state->told.deletes, &again.told.deletes) && ranges_equal(&state->answered, &again.answered) && state->told.more == again.told.more);
 	sync_state_release(&again);
 	buffer_release(&bytes);
 }

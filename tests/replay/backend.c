@@ -52,7 +52,8 @@ static const char *value_of(const struct doing *doing, const char *name)
 static uint32_t flags_named(const char *list, struct arena *arena)
 {
 	static const struct { const char *name; uint32_t flag; } known[] = {{"seen", BELFRY__CONNECTOR__FLAG__SEEN},
-		{"flagged", BELFRY__CONNECTOR__FLAG__FLAGGED}, {"answered", BELFRY__CONNECTOR__FLAG__ANSWERED}};
+		{"flagged", BELFRY__CONNECTOR__FLAG__FLAGGED}, {"answered", BELFRY__CONNECTOR__FLAG__ANSWERED},
+		{"forwarded", BELFRY__CONNECTOR__FLAG__FORWARDED}};
 	uint32_t flags = 0;
 	const char *name;
 
@@ -84,6 +85,17 @@ static const char *text_of_size(const char *size, struct arena *arena)
 	return text;
 }
 
+/* "a,b" as lines. */
+static char *lines_of(const char *list, struct arena *arena)
+{
+	char *lines = list == NULL ? NULL : arena_strdup(arena, list);
+
+	for (char *at = lines; at != NULL && *at != '\0'; at++)
+		if (*at == ',')
+			*at = '\n';
+	return lines;
+}
+
 static int message_new(struct doing *doing)
 {
 	struct null_collection *collection = collection_of(doing->store, doing->user, doing->mailbox);
@@ -98,6 +110,7 @@ static int message_new(struct doing *doing)
 		.received_s = time_before(doing->loop, value_of(doing, "age")),
 		.flags = flags_named(value_of(doing, "flags"), doing->arena),
 		.attachment_name = value_of(doing, "attachment"),
+		.keywords = lines_of(value_of(doing, "categories"), doing->arena),
 		.is_bad = step_has(doing->step, doing->at, "bad"),
 	};
 
@@ -121,7 +134,11 @@ static uint64_t item_of(struct doing *doing)
 static int change_flags(struct doing *doing, bool set)
 {
 	uint32_t flags = flags_named(value_of(doing, "flags"), doing->arena);
+	const char *categories = lines_of(value_of(doing, "categories"), doing->arena);
 
+	if (categories != NULL)
+		null_label(doing->store, doing->user, doing->mailbox, item_of(doing), set ? categories : NULL,
+			set ? NULL : categories);
 	if (!null_flag(doing->store, doing->user, doing->mailbox, item_of(doing), set ? flags : 0, set ? 0 : flags))
 		return error_set(doing->error, "%s has no such item", doing->mailbox);
 	return 0;
@@ -313,17 +330,22 @@ static void append_sorted(char **lines, size_t count, struct buffer *list_r)
 	free(lines);
 }
 
-static char *line_of(const struct null_collection *collection, const struct null_item *item)
+/* As a device should have it. */
+static char *line_of(const struct null_collection *collection, const struct null_item *item, bool shows_all)
 {
-	if (item->is_bad)
-		return mem_printf("%s: %s\n", collection->name, DEVICE_UNREADABLE);
-	return mem_printf("%s: %s%s%s\n", collection->name, item->subject,
-		item->flags & BELFRY__CONNECTOR__FLAG__SEEN ? " read" : "",
-		item->flags & BELFRY__CONNECTOR__FLAG__FLAGGED ? " flagged" : "");
+	const struct device_item should = {
+		.subject = item->is_bad ? (char *)DEVICE_UNREADABLE : item->subject,
+		.read = (item->flags & BELFRY__CONNECTOR__FLAG__SEEN) != 0,
+		.flagged = (item->flags & BELFRY__CONNECTOR__FLAG__FLAGGED) != 0,
+		.verb = item->flags & BELFRY__CONNECTOR__FLAG__ANSWERED ? 1 : item->flags & BELFRY__CONNECTOR__FLAG__FORWARDED ? 3 : 0,
+		.categories = item->keywords == NULL ? (char *)"" : item->keywords,
+	};
+
+	return device_item_line(collection->name, &should, shows_all);
 }
 
 int backend_list(struct null_store *store, const char *user, const char *mailbox, uint64_t received_since_s,
-	struct buffer *list_r)
+	bool shows_all, struct buffer *list_r)
 {
 	const struct null_collection *collection = collection_of(store, user, mailbox);
 	size_t count = 0;
@@ -333,7 +355,7 @@ int backend_list(struct null_store *store, const char *user, const char *mailbox
 	char **lines = mem_alloc_array(collection->count, sizeof *lines);
 	for (size_t i = 0; i < collection->count; i++)
 		if (collection->items[i]->received_s >= received_since_s)
-			lines[count++] = line_of(collection, collection->items[i]);
+			lines[count++] = line_of(collection, collection->items[i], shows_all);
 	append_sorted(lines, count, list_r);
 	return 0;
 }
@@ -354,6 +376,6 @@ void backend_dump(struct null_store *store, struct buffer *dump_r)
 		const struct null_mailboxes *mailboxes = null_mailboxes_own(store, user);
 		buffer_printf(dump_r, "%s\n", user->name);
 		for (size_t i = 0; i < mailboxes->count; i++)
-			backend_list(store, user->name, mailboxes->list[i]->name, 0, dump_r);
+			backend_list(store, user->name, mailboxes->list[i]->name, 0, true, dump_r);
 	}
 }

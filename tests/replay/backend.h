@@ -20,7 +20,7 @@ void backend_restarted(struct null_store *);
 /* An item by its subject, or "?7": the seventh, counted round and round. 0: there is none. */
 uint64_t backend_item(struct null_store *, const char *user, const char *mailbox, const char *subject);
 /* One line an item as device_list() writes it, of what is no older than received_since_s. -1: no such mailbox. */
-int backend_list(struct null_store *, const char *user, const char *mailbox, uint64_t received_since_s,
+int backend_list(struct null_store *, const char *user, const char *mailbox, uint64_t received_since_s, bool shows_all,
 	struct buffer *list_r);
 /* The names of all mailboxes, sorted, a line each. */
 void backend_mailboxes(struct null_store *, const char *user, struct buffer *list_r);

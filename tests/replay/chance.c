@@ -62,6 +62,8 @@ static void deliver(struct chance *chance)
 	buffer_printf(chance->out, "backend ! change %s %s MessageNew \"s%u\" maybe", user, mailbox, subject);
 	if (one_in(chance, 4))
 		buffer_printf(chance->out, " flags=%s", ONE_OF(chance, "seen", "flagged", "seen,flagged", "answered"));
+	if (one_in(chance, 6))
+		buffer_printf(chance->out, " categories=%s", ONE_OF(chance, "Red", "Red,Work", "Work"));
 	if (one_in(chance, 4))
 		buffer_printf(chance->out, " age=%s", ONE_OF(chance, "6h", "54h", "110h", "10d"));
 	if (one_in(chance, 8))
@@ -80,8 +82,10 @@ static void touch(struct chance *chance)
 	const char *event = ONE_OF(chance, "FlagsSet", "FlagsSet", "FlagsClear", "MessageExpunge", "MessageExpunge");
 
 	buffer_printf(chance->out, "backend ! change %s %s %s ?%u flags=%s maybe%s\n", ONE_OF(chance, "alice", "alice", "bob"),
-		folder(chance), event, upto(chance, 20), ONE_OF(chance, "seen", "flagged", "seen,flagged", "answered"),
+		folder(chance), event, upto(chance, 20), ONE_OF(chance, "seen", "flagged", "seen,flagged", "answered", "forwarded"),
 		one_in(chance, 3) ? " quietly" : "");
+	buffer_printf(chance->out, "backend ! change alice INBOX %s ?%u categories=%s maybe\n",
+		ONE_OF(chance, "FlagsSet", "FlagsClear"), upto(chance, 20), ONE_OF(chance, "Red", "Red,Work", "Work"));
 }
 
 /* The mailbox Work of alice comes and goes. */

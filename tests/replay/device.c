@@ -30,6 +30,7 @@ static void item_free(struct device_item *item)
 {
 	free(item->server_id);
 	free(item->subject);
+	free(item->categories);
 	free(item);
 }
 
@@ -325,6 +326,17 @@ static int apply_folder_change(struct device *device, const char *command, const
 
 /* --- Sync ------------------------------------------------------------------------------------------------------ */
 
+static void take_categories(struct device_item *item, const struct wbxml_node *categories)
+{
+	struct buffer lines = BUFFER_EMPTY;
+
+	for (const struct wbxml_node *node = wbxml_node_child(categories, AS_EMAIL_CATEGORY); node != NULL;
+	     node = wbxml_node_next(node))
+		buffer_printf(&lines, "%s%s", lines.length > 0 ? "\n" : "", node->text == NULL ? "" : node->text);
+	replace(&item->categories, buffer_string(&lines));
+	buffer_release(&lines);
+}
+
 static void take_data(struct device_item *item, const struct wbxml_node *data)
 {
 	const struct wbxml_node *flag = wbxml_node_child(data, AS_EMAIL_FLAG);
@@ -334,13 +346,16 @@ static void take_data(struct device_item *item, const struct wbxml_node *data)
 	wbxml_node_bool(data, AS_EMAIL_READ, &item->read);
 	if (flag != NULL)
 		item->flagged = strcmp(node_text(flag, AS_EMAIL_STATUS), "2") == 0;
+	wbxml_node_number(data, AS_EMAIL2_LASTVERBEXECUTED, &item->verb);
+	if (wbxml_node_child(data, AS_EMAIL_CATEGORIES) != NULL)
+		take_categories(item, wbxml_node_child(data, AS_EMAIL_CATEGORIES));
 }
 
 static void item_added(struct device_folder *folder, const char *id, const struct wbxml_node *data)
 {
 	struct device_item *item = mem_alloc(sizeof *item), **end = &folder->items;
 
-	*item = (struct device_item){.server_id = mem_strdup(id), .subject = mem_strdup("")};
+	*item = (struct device_item){.server_id = mem_strdup(id), .subject = mem_strdup(""), .categories = mem_strdup("")};
 	take_data(item, data);
 	while (*end != NULL)
 		end = &(*end)->next;
@@ -529,6 +544,39 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Lines of any order as " [a,b]"; nothing when there are none. */
+static void append_categories(struct buffer *out, const char *lines)
+{
+	char *copy = mem_strdup(lines), *names[100], *rest = copy, *name;
+	size_t count = 0;
+
+	while (count < 100 && (name = strsep(&rest, "\n")) != NULL)
+		if (*name != '\0')
+			names[count++] = name;
+	qsort(names, count, sizeof *names, by_text);
+	for (size_t i = 0; i < count; i++)
+		buffer_printf(out, "%s%s", i == 0 ? " [" : ",", names[i]);
+	buffer_append_string(out, count > 0 ? "]" : "");
+	free(copy);
+}
+
+char *device_item_line(const char *path, const struct device_item *item, bool shows_all)
+{
+	static const char *const verbs[] = {"", " answered", "", " forwarded"};
+	struct buffer line = BUFFER_EMPTY;
+
+	buffer_printf(&line, "%s: %s", path, item->subject);
+	if (strcmp(item->subject, DEVICE_UNREADABLE) != 0)
+		buffer_printf(&line, "%s%s%s", item->read ? " read" : "", item->flagged ? " flagged" : "",
+			shows_all ? verbs[item->verb & 3] : "");
+	if (strcmp(item->subject, DEVICE_UNREADABLE) != 0 && shows_all)
+		append_categories(&line, item->categories);
+	buffer_append_byte(&line, '\n');
+	char *text = mem_strdup(buffer_string(&line));
+	buffer_release(&line);
+	return text;
+}
+
 void device_list(const struct device *device, const struct device_folder *folder, struct buffer *list_r)
 {
 	struct buffer path = BUFFER_EMPTY;
@@ -539,10 +587,7 @@ void device_list(const struct device *device, const struct device_folder *folder
 	char **lines = mem_alloc_array(count, sizeof *lines);
 	device_folder_path(device, folder, &path);
 	for (const struct device_item *item = folder->items; item != NULL; item = item->next)
-		lines[at++] = strcmp(item->subject, DEVICE_UNREADABLE) == 0
-			? mem_printf("%s: %s\n", buffer_string(&path), item->subject)
-			: mem_printf("%s: %s%s%s\n", buffer_string(&path), item->subject, item->read ? " read" : "",
-				item->flagged ? " flagged" : "");
+		lines[at++] = device_item_line(buffer_string(&path), item, device->version >= 140);
 	qsort(lines, count, sizeof *lines, by_text);
 	for (size_t i = 0; i < count; i++) {
 		buffer_append_string(list_r, lines[i]);

@@ -19,6 +19,8 @@ struct device_item {
 	struct device_item *next;
 	char *server_id, *subject;
 	bool read, flagged;
+	unsigned verb;          /* LastVerbExecuted */
+	char *categories;       /* a line each */
 };
 
 struct device_folder {
@@ -60,7 +62,9 @@ int device_apply(struct device *, const char *command, const struct wbxml_node *
 /* The subject of what the server could not read; its flags are nobody's. */
 #define DEVICE_UNREADABLE "(unreadable message)"
 
-/* One line an item, sorted, "INBOX: subject read flagged". */
+/* "INBOX: subject read flagged answered [Red,Work]", to be freed; shows_all: with what devices see from 14.0 on. */
+char *device_item_line(const char *path, const struct device_item *, bool shows_all);
+/* One such line an item, sorted. */
 void device_list(const struct device *, const struct device_folder *, struct buffer *list_r);
 
 /* Text of a child, "" when missing. */

@@ -166,7 +166,7 @@ static int compare_items(struct play *play, const struct device *device, const s
 	device_folder_path(device, folder, &path);
 	device_list(device, folder, &has);
 	int result = backend_list(play->world->mailboxes, backend_user(device->user, play->arena), buffer_string(&path),
-		filter_begins(play, folder->filter), &should);
+		filter_begins(play, folder->filter), device->version >= 140, &should);
 	if (result < 0)
 		error_set(error_r, "device %s has a folder %s, the mailbox does not", device->name, buffer_string(&path));
 	buffer_release(&path);

@@ -83,10 +83,10 @@ static void a_mail_is_told_as_its_version_knows_it(void **state)
 			"<Body xmlns=\"AirSyncBase\"><Type>1</Type><EstimatedDataSize>10</EstimatedDataSize><Data>xxxxxxxxxx</Data>%s</Body>"
 			"<MessageClass xmlns=\"Email\">IPM.Note</MessageClass><InternetCPID xmlns=\"Email\">65001</InternetCPID>"
 			"<Flag xmlns=\"Email\"><Status>2</Status><FlagType>Flag for follow up</FlagType></Flag>"
-			"<ContentClass xmlns=\"Email\">urn:content-classes:message</ContentClass>"
+			"<ContentClass xmlns=\"Email\">urn:content-classes:message</ContentClass>%s"
 			"<NativeBodyType xmlns=\"AirSyncBase\">1</NativeBodyType>%s"
 			"</ApplicationData></Add></Commands></Collection></Collections></Sync>", try_text(&try, "SyncKey", 0),
-			i == 0 ? "" : "<Preview>preview</Preview>",
+			i == 0 ? "" : "<Preview>preview</Preview>", i == 0 ? "" : "<Categories xmlns=\"Email\"/>",
 			i == 0 ? "" : "<ConversationId xmlns=\"Email2\">YSBjb252ZXJzYXRpb24AAA==</ConversationId>"
 				"<ConversationIndex xmlns=\"Email2\">YSBjb24=</ConversationIndex>");
 		assert_string_equal(buffer_string(&try.xml), expected);
@@ -179,13 +179,18 @@ static void flags_that_changed_elsewhere_are_told(void **state)
 	strcpy(key, try_text(&try, "SyncKey", 0));
 	try_flag(&try.mailboxes[0], 1, 0);
 	try_flag(&try.mailboxes[0], 2, SEEN | FLAGGED);
-	try_flag(&try.mailboxes[0], 3, SEEN | BELFRY__CONNECTOR__FLAG__ANSWERED); /* nothing that is told */
+	try_flag(&try.mailboxes[0], 3, SEEN | BELFRY__CONNECTOR__FLAG__ANSWERED);
+	try_flag(&try.mailboxes[0], 4, SEEN | BELFRY__CONNECTOR__FLAG__DRAFT); /* nothing that is told */
 	const char *xml = sync_more(&try, "");
 	assert_non_null(strstr(xml, "<Commands>"
 		"<Change><ServerId>1:1</ServerId><ApplicationData><Read xmlns=\"Email\">0</Read><Flag xmlns=\"Email\"/>"
-		"</ApplicationData></Change>"
+		"<Categories xmlns=\"Email\"/></ApplicationData></Change>"
 		"<Change><ServerId>1:2</ServerId><ApplicationData><Read xmlns=\"Email\">1</Read><Flag xmlns=\"Email\">"
-		"<Status>2</Status><FlagType>Flag for follow up</FlagType></Flag></ApplicationData></Change></Commands>"));
+		"<Status>2</Status><FlagType>Flag for follow up</FlagType></Flag><Categories xmlns=\"Email\"/></ApplicationData>"
+		"</Change><Change><ServerId>1:3</ServerId><ApplicationData><Read xmlns=\"Email\">1</Read><Flag xmlns=\"Email\"/>"
+		"<Categories xmlns=\"Email\"/><LastVerbExecuted xmlns=\"Email2\">1</LastVerbExecuted>"
+		"<LastVerbExecutionTime xmlns=\"Email2\">2023-11-14T22:13:20.000Z</LastVerbExecutionTime>"
+		"</ApplicationData></Change></Commands>"));
 	sync_more(&try, "");
 	assert_int_equal(try_count(&try, "<Commands>"), 0);
 	try_end(&try);

@@ -13,7 +13,7 @@
 #include "gateway/activesync/sync_state.h"
 
 enum { SEEN = BELFRY__CONNECTOR__FLAG__SEEN, FLAGGED = BELFRY__CONNECTOR__FLAG__FLAGGED,
-	ANSWERED = BELFRY__CONNECTOR__FLAG__ANSWERED };
+	ANSWERED = BELFRY__CONNECTOR__FLAG__ANSWERED, FORWARDED = BELFRY__CONNECTOR__FLAG__FORWARDED };
 
 /* --- by cases -------------------------------------------------------------------------------------------------- */
 
@@ -95,7 +95,7 @@ static void a_plan_tells_removals_then_flags_then_new_items(void **state)
 			at += *at == ' ';
 		}
 		bool is_told = sync_state_plan(&device, &present, cases[i].existing == NULL ? NULL : &existing, list, count,
-			cases[i].window);
+			NULL, cases[i].window);
 		assert_set(&device.told.deletes, cases[i].deletes);
 		assert_set(&device.told.soft_deletes, cases[i].soft_deletes);
 		assert_set(&device.told.changes, cases[i].changes);
@@ -143,10 +143,11 @@ static void a_damaged_record_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		for (int field = 0; field < 8; field++) {
+		for (int field = 0; field < 11; field++) {
 			Belfry__Activesync__Sync record = BELFRY__ACTIVESYNC__SYNC__INIT;
 			ProtobufCBinaryData *fields[] = {&record.has, &record.unseen, &record.flagged, &record.told_adds,
-				&record.told_changes, &record.told_deletes, &record.told_soft_deletes, &record.bad};
+				&record.told_changes, &record.told_deletes, &record.told_soft_deletes, &record.bad,
+				&record.answered, &record.forwarded, &record.told_verbs};
 			struct sync_state device;
 			*fields[field] = (ProtobufCBinaryData){cases[i].length, (uint8_t *)(uintptr_t)cases[i].bytes};
 			assert_int_equal(sync_state_open(&device, &record), -1);
@@ -169,7 +170,7 @@ static void unreadable_items_are_remembered_as_long_as_the_device_has_them(void 
 	assert_true(sync_state_note_bad(&device, 3, false));
 	assert_false(sync_state_note_bad(&device, 3, false));
 	sync_state_removed(&device, 4);
-	sync_state_plan(&device, &present, NULL, NULL, 0, 100); /* 5-9 were expunged */
+	sync_state_plan(&device, &present, NULL, NULL, 0, NULL, 100); /* 5-9 were expunged */
 	assert_set(&device.bad, "1-2 10-50");
 	ranges_release(&present);
 	sync_state_release(&device);
@@ -187,6 +188,103 @@ static void an_answer_that_told_too_much_is_damage(void **state)
 	sync_state_release(&device);
 	record.told_adds = (ProtobufCBinaryData){6, all};
 	assert_int_equal(sync_state_open(&device, &record), -1);
+}
+
+/* --- categories and verbs -------------------------------------------------------------------------------------- */
+
+static void a_device_is_told_of_verbs_and_categories_when_it_shows_them(void **state)
+{
+	static char red[] = "Red", work[] = "Work", *all[] = {red, work};
+	static const struct {
+		bool shows_all;
+		uint32_t flags;
+		uint32_t keywords[2];
+		size_t keyword_count;
+		const char *changes, *verbs;
+	} steps[] = { /* of item 5, which the device has without anything */
+		{false, SEEN | ANSWERED, {0}, 1, "", ""},
+		{true, SEEN | ANSWERED, {0}, 1, "5", "5"},
+		{true, SEEN | ANSWERED, {0}, 1, "", ""},
+		{true, SEEN | ANSWERED | FORWARDED, {0}, 1, "5", "5"},
+		{true, SEEN | FORWARDED, {0, 1}, 2, "5", "5"},
+		{true, SEEN | FORWARDED, {1, 0}, 2, "", ""},
+		{true, SEEN | FORWARDED, {7, 0}, 2, "5", ""}, /* there is no seventh */
+		{true, FORWARDED, {0}, 1, "5", ""},
+		{true, FORWARDED, {0}, 0, "5", ""},
+	};
+	Belfry__Activesync__Sync record = BELFRY__ACTIVESYNC__SYNC__INIT;
+	struct sync_state device;
+	struct ranges present = set("1-9");
+	struct arena *arena = arena_create(0);
+	const struct sync_names names = {all, 2, arena};
+
+	(void)state;
+	assert_int_equal(sync_state_open(&device, &record), 0);
+	for (uint64_t id = 1; id < 10; id++)
+		sync_state_added(&device, id, SEEN);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		Belfry__Connector__ItemFlags flags = BELFRY__CONNECTOR__ITEM_FLAGS__INIT, *list = &flags;
+		flags.id = 5;
+		flags.flags = steps[i].flags;
+		flags.keywords = (uint32_t *)(uintptr_t)steps[i].keywords;
+		flags.n_keywords = steps[i].keyword_count;
+		device.shows_all = steps[i].shows_all;
+		sync_state_plan(&device, &present, NULL, &list, 1, &names, 10);
+		assert_set(&device.told.changes, steps[i].changes);
+		assert_set(&device.told.verbs, steps[i].verbs);
+	}
+	ranges_release(&present);
+	sync_state_release(&device);
+	arena_free(&arena);
+}
+
+static void categories_are_kept_by_the_sets_that_occur(void **state)
+{
+	static char red[] = "Red", work[] = "Work", lower[] = "work", *both[] = {red, work}, *again[] = {lower, red}, *one[] = {work};
+	Belfry__Activesync__Sync record = BELFRY__ACTIVESYNC__SYNC__INIT;
+	struct sync_labels labels = {0}, opened;
+	struct arena *arena = arena_create(0);
+	struct ranges half = set("1-500");
+
+	(void)state;
+	for (uint64_t id = 1; id <= 1000; id++)
+		assert_true(sync_labels_put(&labels, id, both, 2, arena));
+	assert_false(sync_labels_put(&labels, 7, again, 2, arena));
+	assert_true(sync_labels_put(&labels, 7, one, 1, arena));
+	assert_true(sync_labels_put(&labels, 8, NULL, 0, arena));
+	assert_false(sync_labels_put(&labels, 8, NULL, 0, arena));
+	sync_labels_pack(&labels, &record);
+	assert_int_equal(record.n_labels, 2);
+	assert_int_equal(sync_labels_open(&opened, &record), 0);
+	assert_int_equal(sync_labels_find(&opened, 1000)->count, 2);
+	assert_string_equal(sync_labels_find(&opened, 7)->names[0], "Work");
+	assert_null(sync_labels_find(&opened, 8));
+	sync_labels_keep(&opened, &half);
+	assert_null(sync_labels_find(&opened, 501));
+	sync_labels_release(&opened);
+	sync_labels_release(&labels);
+	ranges_release(&half);
+	arena_free(&arena);
+}
+
+static void more_sets_of_categories_than_can_be_kept_are_no_news(void **state)
+{
+	struct sync_labels labels = {0};
+	struct arena *arena = arena_create(0);
+
+	(void)state;
+	for (uint64_t id = 1; id <= SYNC_LABELS_MAX + 1; id++) {
+		char *name = arena_printf(arena, "category %u", (unsigned)id);
+		bool has_room = id <= SYNC_LABELS_MAX;
+		assert_int_equal(sync_labels_would_change(&labels, id, &name, 1), has_room);
+		assert_int_equal(sync_labels_put(&labels, id, &name, 1, arena), has_room);
+	}
+	char *name = arena_strdup(arena, "new");
+	sync_labels_put(&labels, 3, NULL, 0, NULL); /* the last of its set */
+	assert_true(sync_labels_would_change(&labels, 200, &name, 1));
+	assert_true(sync_labels_put(&labels, 200, &name, 1, arena));
+	sync_labels_release(&labels);
+	arena_free(&arena);
 }
 
 /* --- it converges ---------------------------------------------------------------------------------------------- */
@@ -313,7 +411,7 @@ static void plan(struct world *world, struct sync_state *state, uint64_t window)
 	size_t count;
 
 	survey(world, &present, &existing, flags, list, &count);
-	sync_state_plan(state, &present, world->filters ? &existing : NULL, list, count, window);
+	sync_state_plan(state, &present, world->filters ? &existing : NULL, list, count, NULL, window);
 	if (!state->told.owes_flags)
 		world->known_token = token;
 	ranges_release(&present);
@@ -418,6 +516,9 @@ int main(void)
 		cmocka_unit_test(a_damaged_record_is_refused),
 		cmocka_unit_test(unreadable_items_are_remembered_as_long_as_the_device_has_them),
 		cmocka_unit_test(an_answer_that_told_too_much_is_damage),
+		cmocka_unit_test(a_device_is_told_of_verbs_and_categories_when_it_shows_them),
+		cmocka_unit_test(categories_are_kept_by_the_sets_that_occur),
+		cmocka_unit_test(more_sets_of_categories_than_can_be_kept_are_no_news),
 		cmocka_unit_test(whatever_happens_the_phone_has_the_mailbox_in_the_end),
 	};
 
