@@ -257,6 +257,8 @@ static const struct option activesync_options[] = {
 	{"max_devices", OPTION_NUMBER, AT(activesync_settings, max_devices), .number = 50, .least = 1, .most = 10000},
 	{"max_mail_size", OPTION_NUMBER, AT(activesync_settings, max_mail_size), .number = 26214400, .least = 10240,
 		.most = 209715200},
+	{"request_burst", OPTION_NUMBER, AT(activesync_settings, request_burst), .number = 1000, .least = 10, .most = 1000000},
+	{"requests_per_minute", OPTION_NUMBER, AT(activesync_settings, requests_per_minute), .number = 30, .least = 0, .most = 6000},
 };
 
 /* The ranges of MS-ASPROV 2.2.2 */

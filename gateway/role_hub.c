@@ -73,7 +73,8 @@ static int start(void *instance, struct net *net, struct error *error_r)
 		.trusted_users = config->hook.trusted, .trusted_user_count = config->hook.trusted_count,
 		.hook_rate = config->hook.rate, .default_domain = config->default_domain,
 		.spool_folder = role->spool_folder, .backup_folder = role->backup_folder, .hook_keys = role->keys,
-		.max_devices = config->activesync.max_devices, .notifiers = role->settings->notifiers,
+		.max_devices = config->activesync.max_devices, .request_burst = config->activesync.request_burst,
+		.requests_per_minute = config->activesync.requests_per_minute, .notifiers = role->settings->notifiers,
 	};
 
 	role->store = store_open(net_loop(net), &store, error_r);

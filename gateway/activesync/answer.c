@@ -221,6 +221,17 @@ void answer_too_many_devices(struct request *request)
 		request_answer_http(request, 403, "this user has as many devices as are allowed");
 }
 
+/* MS-ASHTTP 3.1.5.2.3. A Status would be asked again about at once. */
+void answer_too_often(struct request *request, unsigned wait_s)
+{
+	struct http_response response = HTTP_RESPONSE(503);
+
+	http_response_header(&response, "Content-Type", "text/plain; charset=utf-8");
+	http_response_header(&response, "Retry-After", "%u", wait_s);
+	http_response_string(&response, "this device comes too often and gets nowhere; come again later");
+	send_response(request, &response, "http=503 (comes too often)");
+}
+
 bool answer_bad_device(struct request *request)
 {
 	enum query_fault fault = request->query.fault;

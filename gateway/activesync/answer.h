@@ -14,6 +14,8 @@ void answer_challenge(struct request *);
 /* By the connector's status: wrong password, throttled, or not to be asked now. */
 void answer_login_refused(struct request *, const Belfry__Connector__Response *);
 void answer_too_many_devices(struct request *);
+/* The device gets nowhere by coming so often. */
+void answer_too_often(struct request *, unsigned wait_s);
 /* True: the query's fault has a status of its own in this version, and was answered so. */
 bool answer_bad_device(struct request *);
 /* common: one of common_status; the version decides whether it travels as a status or as an HTTP error. */

@@ -305,6 +305,7 @@ static void commit(struct request *request, Belfry__Role__Write **writes, size_t
 	commit.writes = all;
 	commit.n_writes = count;
 	commit.keep = is_first;
+	commit.gets_further = request->gets_further;
 	request->committed = committed;
 	request->writes = is_first ? all : NULL;
 	request->write_count = count;
@@ -362,6 +363,10 @@ static void begun(const Belfry__Role__Begun *answer, void *data)
 		return;
 	}
 	request->transaction = answer->transaction;
+	if (answer->status == BELFRY__ROLE__STATUS__TOO_OFTEN) {
+		answer_too_often(request, answer->retry_after_s);
+		return;
+	}
 	if (answer->status == BELFRY__ROLE__STATUS__LIMIT) {
 		answer_too_many_devices(request);
 		return;
@@ -392,6 +397,7 @@ static void begin(struct request *request)
 		memcpy(keys, question.keys, question.n_keys * sizeof *keys);
 	keys[question.n_keys++] = device_key;
 	question.keys = keys;
+	question.is_request = true;
 	request->hub_call = hub_begin(request->engine->host.hub, &question, begun, request);
 }
 

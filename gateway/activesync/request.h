@@ -89,6 +89,7 @@ struct request {
 	Belfry__Role__DeviceRecord *device_record; /* never NULL in run */
 	uint64_t device_revision;      /* 0: a new device */
 	bool device_changed;           /* is written with the next commit */
+	bool gets_further;             /* the device did or learned something: see Commit in lib/ipc/role.proto */
 	struct wbxml_writer writer;
 	struct buffer body;            /* of the answer, written by `writer` */
 	void *work;                    /* the command's own … */

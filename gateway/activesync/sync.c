@@ -249,6 +249,17 @@ static void committed(const Belfry__Role__Committed *done, void *data)
 	finish(data);
 }
 
+/* A request that is over and over the same gets the device nowhere; so does one that starts a collection anew. */
+static bool gets_further(struct request *request, const struct sync_job *job, bool moves_position)
+{
+	const struct sync_told *told = &job->state.told;
+
+	if (job->key_is == SYNC_KEY_INITIAL)
+		return request_record(request, arena_printf(request->arena, "sync/%u", job->id)) == NULL;
+	return job->key_is == SYNC_KEY_CURRENT && (moves_position || job->command_count != 0 || told->adds.count != 0 ||
+		told->changes.count != 0 || told->deletes.count != 0 || told->soft_deletes.count != 0);
+}
+
 static void commit(struct request *request)
 {
 	struct sync_work *work = request->work;
@@ -264,6 +275,7 @@ static void commit(struct request *request)
 		write = write_position(request, job);
 		if (write != NULL)
 			writes[count++] = write;
+		request->gets_further |= gets_further(request, job, write != NULL);
 	}
 	if (count == 0)
 		finish(request);

@@ -36,6 +36,7 @@ static void status_counters(struct hub *hub, struct buffer *answer)
 		{"hints_refused", counters.hints_refused}, {"spool_taken", counters.spool.taken},
 		{"spool_removed", counters.spool.removed}, {"spool_staying", counters.spool.staying}, {"begins", counters.begins}, {"commits", counters.commits},
 		{"conflicts", counters.conflicts}, {"limits", counters.limits}, {"store_unavailable", counters.unavailable},
+		{"too_often", counters.too_often},
 	};
 	buffer_append_string(answer, "table\tcounters\tname\t#value\n");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -80,6 +80,7 @@ struct hub *hub_start(struct net *net, const struct hub_settings *settings, stru
 	hub->settings = *settings;
 	hub->store = store;
 	hub->locks = locks_create(hub->loop);
+	hub->pace = pace_create(hub->loop, settings->request_burst, settings->requests_per_minute);
 	hub->ring = hub_ring_create(settings->events_max == 0 ? HUB_EVENTS_MAX : settings->events_max);
 	hub_sweep_start(hub);
 	hub_instances_start(hub);
@@ -102,6 +103,7 @@ void hub_stop(struct hub **owner)
 	hub_instances_stop(hub);
 	timer_stop(hub->loop, &hub->sweep);
 	locks_free(&hub->locks);
+	pace_free(&hub->pace);
 	hub_ring_free(&hub->ring);
 	free(hub);
 	*owner = NULL;

@@ -45,6 +45,8 @@ struct hub_settings {
 	const char *backup_folder;      /* made for belfryctl backup; beside the store */
 	const struct hint_keys *hook_keys; /* of other machines; NULL: no datagrams are taken */
 	unsigned max_devices;           /* of one user */
+	unsigned request_burst;         /* requests of a device that get it nowhere, … */
+	unsigned requests_per_minute;   /* … and how many of them then; 0: any number (pace.h) */
 	const struct notifier *const *notifiers; /* up to a NULL */
 	unsigned events_max;            /* outcomes kept for belfryctl why; 0: HUB_EVENTS_MAX */
 	/* Name of a local uid into name_r, -1: there is none. NULL: the system's, asked by a thread (it may be slow). */
@@ -91,7 +93,7 @@ struct hub_counters {
 	uint64_t missed;                /* news that no hint announced */
 	uint64_t hints_refused;         /* not allowed, malformed, or signed wrongly */
 	struct hint_spool_counts spool;
-	uint64_t begins, commits, conflicts, limits, unavailable;
+	uint64_t begins, commits, conflicts, limits, unavailable, too_often;
 	struct hub_source_counters sources[HUB_SOURCES_MAX];
 	size_t source_count;
 };

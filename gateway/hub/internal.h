@@ -4,6 +4,7 @@
 #define BELFRY_GATEWAY_HUB_INTERNAL_H
 
 #include "gateway/hub/hub.h"
+#include "gateway/hub/pace.h"
 #include "gateway/hub/park.h"
 #include "gateway/hub/ring.h"
 #include "gateway/service/calls.h"
@@ -113,6 +114,7 @@ struct hub {
 	struct hub_settings settings;
 	struct store *store;
 	struct locks *locks;
+	struct pace *pace;
 	struct listener *listener;
 	struct hub_front *fronts[HUB_FRONTS_MAX];
 	uint64_t last_serial;

@@ -111,6 +111,7 @@ static void of_hub(struct hub *hub, struct buffer *text)
 		{"belfry_store_conflicts_total", "counter", "Writings that met a newer record.", now.conflicts},
 		{"belfry_store_unavailable_total", "counter", "Questions that the store could not answer.", now.unavailable},
 		{"belfry_limits_total", "counter", "Questions over a limit, such as devices of a user.", now.limits},
+		{"belfry_too_often_total", "counter", "Requests of devices that get nowhere and were told to wait.", now.too_often},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		family(text, rows[i].name, rows[i].type, rows[i].help);

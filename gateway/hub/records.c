@@ -75,6 +75,7 @@ static void count_answer(struct hub *hub, Belfry__Role__Status status)
 	hub->counters.conflicts += status == BELFRY__ROLE__STATUS__CONFLICT;
 	hub->counters.limits += status == BELFRY__ROLE__STATUS__LIMIT;
 	hub->counters.unavailable += status == BELFRY__ROLE__STATUS__UNAVAILABLE;
+	hub->counters.too_often += status == BELFRY__ROLE__STATUS__TOO_OFTEN;
 }
 
 /* LIMIT says that a user has enough devices, and nothing else: a front tells its phone so. */
@@ -194,6 +195,12 @@ void hub_records_begin(struct hub_front *front, Belfry__Role__ToHub *message)
 	struct principal principal = hub_principal(begin->principal);
 
 	front->hub->counters.begins++;
+	if (begin->is_request)
+		question->begun.retry_after_s = pace_take(front->hub->pace, &principal);
+	if (question->begun.retry_after_s != 0) {
+		begun(question, BELFRY__ROLE__STATUS__TOO_OFTEN);
+		return;
+	}
 	if (begin->n_locks == 0) {
 		read_records(question);
 		return;
@@ -245,8 +252,12 @@ static void committed(struct hub_question *question, Belfry__Role__Status status
 static void commit_done(enum store_status status, const uint64_t revisions[], size_t count, void *data)
 {
 	struct hub_question *question = data;
+	const Belfry__Role__Commit *commit = question->message->commit;
+	struct principal principal = hub_principal(commit->principal);
 
 	question->call = NULL;
+	if (status == STORE_OK && commit->gets_further)
+		pace_give_back(question->front->hub->pace, &principal);
 	committed(question, status_of(question, status), revisions, count);
 }
 

@@ -11,6 +11,8 @@ struct activesync_settings {
 	unsigned window_max;         /* changes in one answer of Sync */
 	unsigned max_devices;        /* of one user */
 	unsigned max_mail_size;      /* bytes of a mail that a device sends */
+	unsigned request_burst;      /* requests of a device that get it nowhere, … */
+	unsigned requests_per_minute; /* … and how many then; 0: any number */
 };
 
 struct policy_settings {

@@ -20,6 +20,9 @@ static int do_settings(struct play *play, const struct step *step, struct error 
 	settings->limits.max_folders = (unsigned)step_number(step, 1, "max_folders", settings->limits.max_folders);
 	settings->limits.window_max = (unsigned)step_number(step, 1, "window_max", settings->limits.window_max);
 	settings->limits.max_devices = (unsigned)step_number(step, 1, "max_devices", settings->limits.max_devices);
+	settings->limits.request_burst = (unsigned)step_number(step, 1, "request_burst", settings->limits.request_burst);
+	settings->limits.requests_per_minute = (unsigned)step_number(step, 1, "requests_per_minute",
+		settings->limits.requests_per_minute);
 	settings->recheck_s = (unsigned)step_number(step, 1, "recheck", settings->recheck_s);
 	settings->fronts = (unsigned)step_number(step, 1, "fronts", settings->fronts);
 	settings->policy.required = step_has(step, 1, "policy");

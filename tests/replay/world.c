@@ -97,6 +97,8 @@ void world_hub_start(struct world *world)
 		.hook_rate = 1000,
 		.default_domain = directory.default_domain,
 		.max_devices = world->settings.limits.max_devices,
+		.request_burst = world->settings.limits.request_burst,
+		.requests_per_minute = world->settings.limits.requests_per_minute,
 		.notifiers = notifiers,
 		.events_max = 1000,
 	};

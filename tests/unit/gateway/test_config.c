@@ -121,7 +121,7 @@ static void every_value_arrives_where_it_belongs(void **state)
 		" smtp_host = \"out.example\"\n smtp_tls = \"tls\"\n smtp_auth = \"none\"\n"
 		" sieve_host = \"sieve.example\"\n sieve_tls = \"tls\"\n}\n"
 		"activesync {\n heartbeat_min_s = 10\n heartbeat_max_s = 600\n max_folders = 4\n window_max = 99\n max_devices = 2\n"
-		" max_mail_size = 20480\n}\n"
+		" max_mail_size = 20480\n request_burst = 20\n requests_per_minute = 0\n}\n"
 		"policy {\n required = no\n password = yes\n password_min_length = 6\n inactivity_lock_s = 60\n"
 		" max_failed_attempts = 5\n encryption = true\n}\n", room->secret);
 	struct config *config = load(room, text);
@@ -143,6 +143,7 @@ static void every_value_arrives_where_it_belongs(void **state)
 	assert_true(two->port == 1143 && two->tls == CONFIG_TLS_NONE && two->watch_as == CONFIG_WATCH_NONE);
 	assert_int_equal(config->activesync.max_mail_size, 20480);
 	assert_true(config->activesync.window_max == 99 && config->activesync.max_devices == 2);
+	assert_true(config->activesync.request_burst == 20 && config->activesync.requests_per_minute == 0);
 	assert_true(!config->policy.required && config->policy.password && config->policy.encryption);
 	assert_true(config->policy.max_failed_attempts == 5);
 	assert_int_equal(config_connector_settings(one, &settings, NULL), 0);
