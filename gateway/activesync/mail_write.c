@@ -92,7 +92,7 @@ void mail_write_change(struct request *request, const struct sync_state *state, 
 		return;
 	wbxml_writer_number_element(writer, AS_EMAIL2_LASTVERBEXECUTED, verb_of(flags));
 	if (verb_of(flags) != 0) /* when is nobody's to say: when it was seen */
-		write_time(writer, AS_EMAIL2_LASTVERBEXECUTIONTIME, state->record->told_at_s);
+		date_time_write(writer, AS_EMAIL2_LASTVERBEXECUTIONTIME, state->record->told_at_s);
 }
 
 static void write_envelope(const struct mail_form *form, struct wbxml_writer *writer, const Belfry__Connector__Mail *mail,
