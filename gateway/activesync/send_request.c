@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "connectors/contract.h"
+#include "gateway/activesync/date_time.h"
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/send_mail.h"
 #include "gateway/activesync/sync.h"
@@ -74,13 +75,17 @@ static int read_source(const struct request *request, struct send_request *send)
 	const char *collection = wbxml_node_text(source, AS_COMPOSEMAIL_FOLDERID);
 	const char *item = wbxml_node_text(source, AS_COMPOSEMAIL_ITEMID);
 	const char *both = wbxml_node_text(source, AS_COMPOSEMAIL_LONGID);
+	const char *instance = wbxml_node_text(source, AS_COMPOSEMAIL_INSTANCEID);
+	uint64_t time_s;
 
 	if (both != NULL && (collection != NULL || item != NULL))
 		return COMMON_INVALID_COMBINATION_OF_IDS;
 	if (both == NULL && (collection == NULL || item == NULL))
 		return COMMON_INVALID_XML;
+	if (instance != NULL && !date_time_parse(instance, &time_s))
+		return COMMON_INVALID_DATE_TIME;
 	read_original(send, collection, both != NULL ? both : item);
-	return 0;
+	return instance != NULL ? COMMON_ITEM_NOT_FOUND : 0; /* one of a series of appointments: a mail is none */
 }
 
 /* --- the two forms --------------------------------------------------------------------------------------------- */
