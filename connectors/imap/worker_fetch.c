@@ -160,11 +160,10 @@ static void add_keyword(struct imap_text keyword, void *data)
 	Belfry__Connector__Mail *mail = item->item->mail;
 	struct buffer category = BUFFER_EMPTY;
 
-	if (mail->n_keywords == KEYWORDS_MAX || keyword_decode(&category, keyword.bytes, keyword.length) != 0)
-		return;
 	if (mail->keywords == NULL)
 		mail->keywords = arena_alloc(item->arena, KEYWORDS_MAX * sizeof *mail->keywords);
-	mail->keywords[mail->n_keywords++] = arena_strndup(item->arena, category.data, category.length);
+	if (mail->n_keywords < KEYWORDS_MAX && keyword_decode(&category, keyword.bytes, keyword.length) == 0)
+		mail->keywords[mail->n_keywords++] = arena_strndup(item->arena, category.data, category.length);
 	buffer_release(&category);
 }
 

@@ -443,6 +443,34 @@ class Fetches(WorkerCase):
             "the session's end in the log")
         self.assertLess(int(sent[-1]), 2 * WHOLE_MAX)
 
+    def test_of_a_large_answer_what_is_new_comes_beside_the_body(self):
+        mail = self.big(body="yes\n\nAnn wrote:\n> will you?\n")
+        mail["In-Reply-To"] = "<one@example.org>"
+        self.append(mail)
+        response, = self.ask(fetch=dict(
+            collection="INBOX", ids=[1], wishes=PLAIN,
+            part=dict(type=BODY["HTML"], preview=20)))
+        item = response["fetched"]["item"]
+        self.assertIn(b"> will you?", item["body"]["data"])
+        part = item["part"]
+        self.assertEqual((part["type"], part["preview"], part["too_large"]),
+                         (BODY["HTML"], "yes", 0))
+        self.assertEqual(part["data"],
+                         b"<html><body>yes<br>\r\n<br>\r\n</body></html>")
+
+    def test_mime_of_a_large_mail_has_a_preview_and_makes_place(self):
+        """A wish for all or nothing that gets nothing is passed over."""
+        self.append(self.big(body="What it says.\n"))
+        mime = dict(type=BODY["MIME"], has_truncate=1, truncate=1000,
+                    preview=9)
+        body = self.fetch([1], wishes=[mime] + PLAIN, mime_support=2)[0]["body"]
+        self.assertEqual((body["type"], body["preview"], len(body["data"])),
+                         (BODY["MIME"], "What it s", 1000))
+        body = self.fetch([1], wishes=[dict(mime, all_or_none=1)] + PLAIN,
+                          mime_support=2)[0]["body"]
+        self.assertEqual((body["type"], body["data"].strip()),
+                         (BODY["PLAIN"], b"What it says."))
+
     def test_large_and_small_mails_come_in_order(self):
         self.append("one", self.big("two"), "three", self.big("four"), "five")
         for ids in ([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]):
@@ -1026,6 +1054,23 @@ class Liars(unittest.TestCase):
                        wishes=[dict(type=BODY["MIME"])]))
         return response["fetched"]["item"]["body"]
 
+    def test_a_keyword_that_the_mailbox_would_forget_is_refused(self):
+        """PERMANENTFLAGS without \\*: only those that it names are kept."""
+        select = ("* 1 EXISTS\n* OK [UIDVALIDITY 7] ok\n* OK [UIDNEXT 2] ok\n"
+                  "* OK [PERMANENTFLAGS (\\Seen Known)] ok\n"
+                  "{tag} OK [READ-WRITE] done\n")
+        for name, status in (("known", "OK"), ("New", "UNSUPPORTED")):
+            response, = self.ask([
+                ("SELECT", select),
+                ("UID SEARCH", "* SEARCH 1\n{tag} OK done\n")],
+                apply=dict(collection="INBOX", operations=[
+                    dict(id=1, set_keywords=[name])]))
+            self.assertEqual(response["applied"]["results"], [STATUS[status]])
+            self.assertEqual([c for c in self.server.commands
+                              if c.startswith("UID STORE")],
+                             ["UID STORE 1 +FLAGS.SILENT (known)"]
+                             if status == "OK" else [])
+
     def test_a_mail_that_is_shorter_than_its_size_says_so(self):
         for size, there in ((100, 60), (400000, 399990), (400000, 300000),
                             (400000, 400000)):
@@ -1107,7 +1152,8 @@ class Liars(unittest.TestCase):
                              survey=dict(collection="INBOX"))
         surveyed = response["surveyed"]
         self.assertEqual(surveyed["present"]["bounds"], [1, 5, 11, 11])
-        self.assertEqual(surveyed["changed"], [dict(id=2, flags=FLAG["SEEN"])])
+        self.assertEqual(surveyed["changed"],
+                         [dict(id=2, flags=FLAG["SEEN"], keywords=[])])
 
     def test_a_server_that_is_busy_does_not_refuse(self):
         for text, status in (("NO [UNAVAILABLE] later", "UNAVAILABLE"),
