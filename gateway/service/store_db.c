@@ -34,6 +34,7 @@ struct store_db {
 	DB_ENV *env;
 	DB *records, *about;
 	DBC *cursor;
+	bool cursor_stands;    /* on some row */
 	DB_TXN *transaction;   /* between begin and end */
 	uint64_t revision_next, revision_end; /* those set aside */
 	uint8_t *row;          /* revision and value of a row, as read or to be written */
@@ -195,6 +196,7 @@ static int cursor_get(struct store_db *db, u_int32_t how, struct store_row *row_
 	DBT key = dbt_room(db->row_key.bytes, sizeof db->row_key.bytes), row = dbt_room(db->row, ROW_MAX);
 
 	key.size = (u_int32_t)db->row_key.length;
+	db->cursor_stands = true;
 	int code = db->cursor->get(db->cursor, &key, &row, how);
 	if (code == DB_NOTFOUND)
 		return 0;
@@ -226,11 +228,25 @@ static int table_next(struct store_table *table, struct store_row *row_r)
 	return cursor_get(table_owner(table), DB_NEXT, row_r);
 }
 
+/* Berkeley DB only marks a row that is removed while a cursor stands on it, and takes it off the page when the cursor
+ * leaves: a reader's does so outside of any transaction and without a word in the log, after which recovery fails. */
+static int cursor_leave(struct store_db *db)
+{
+	if (!db->cursor_stands)
+		return 0;
+	db->cursor_stands = false;
+	int code = db->cursor->close(db->cursor);
+	db->cursor = NULL;
+	return code == 0 ? db->records->cursor(db->records, NULL, &db->cursor, 0) : code;
+}
+
 static int table_begin(struct store_table *table)
 {
 	struct store_db *db = table_owner(table);
-	int code = db->env->txn_begin(db->env, NULL, &db->transaction, 0);
+	int code = cursor_leave(db);
 
+	if (code == 0)
+		code = db->env->txn_begin(db->env, NULL, &db->transaction, 0);
 	return code == 0 ? 0 : broken(db, "cannot begin a transaction", code);
 }
 
