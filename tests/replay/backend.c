@@ -174,6 +174,8 @@ static int message_readable(struct doing *doing)
 
 static int mailbox_create(struct doing *doing)
 {
+	if (collection_of(doing->store, doing->user, doing->mailbox) != NULL)
+		return error_set(doing->error, "there is a mailbox %s", doing->mailbox);
 	null_collection_add(doing->store, doing->user, doing->mailbox, BELFRY__CONNECTOR__ROLE__NONE);
 	return 0;
 }

@@ -88,12 +88,12 @@ static void touch(struct chance *chance)
 		ONE_OF(chance, "FlagsSet", "FlagsClear"), upto(chance, 20), ONE_OF(chance, "Red", "Red,Work", "Work"));
 }
 
-/* The mailbox Work of alice comes and goes. */
+/* The mailbox Work of alice comes and goes, not only by her phones. */
 static void rebuild(struct chance *chance)
 {
 	const char *event = !chance->work_is_there ? "MailboxCreate" : one_in(chance, 2) ? "Renewed" : "MailboxDelete";
 
-	buffer_printf(chance->out, "backend ! change alice Work %s\n", event);
+	buffer_printf(chance->out, "backend ! change alice Work %s maybe\n", event);
 	if (*event == 'M')
 		chance->work_is_there = !chance->work_is_there;
 }
@@ -162,6 +162,21 @@ static void folder_sync(struct chance *chance)
 	buffer_printf(chance->out, "\n");
 }
 
+static void folder_change(struct chance *chance)
+{
+	static const char *const names[] = {"Work", "Play", "Rest"};
+	const char *name = one_of(chance, names, 3), *other = one_of(chance, names, 3);
+	char by = device(chance);
+
+	buffer_printf(chance->out, "device %c ends\ndevice %c > POST Cmd=", by, by);
+	switch (upto(chance, 4)) {
+	case 0: buffer_printf(chance->out, "FolderDelete folder=%s", name); break;
+	case 1: buffer_printf(chance->out, "FolderUpdate folder=%s name=%s", name, other); break;
+	default: buffer_printf(chance->out, "FolderCreate name=%s", name);
+	}
+	buffer_printf(chance->out, " front=%u maybe\n", 1 + upto(chance, FRONTS));
+}
+
 static void ping(struct chance *chance)
 {
 	buffer_printf(chance->out, "device %c > POST Cmd=Ping heartbeat=%u folders=%s front=%u maybe\n", device(chance),
@@ -220,7 +235,7 @@ static void look(struct chance *chance)
 void chance_write(unsigned number, struct buffer *transcript)
 {
 	static const struct { unsigned until; void (*happen)(struct chance *); } what[] = {{22, deliver}, {36, touch},
-		{38, rebuild}, {60, sync}, {64, move}, {70, folder_sync}, {84, ping}, {86, hub}, {88, front}, {91, connector},
+		{38, rebuild}, {58, sync}, {62, move}, {66, folder_sync}, {70, folder_change}, {84, ping}, {86, hub}, {88, front}, {91, connector},
 		{97, time_passes}, {100, look}};
 	struct chance chance = {.out = transcript, .state = number * 2654435761u | 1};
 
