@@ -203,6 +203,7 @@ static const struct option top_options[] = {
 	{"run_dir", OPTION_TEXT, AT(config, run_dir), .text = BELFRY_RUNSTATEDIR "/belfry", .check = check_run_dir},
 	{"fronts", OPTION_NUMBER, AT(config, fronts), .number = 2, .least = 1, .most = 64},
 	{"max_connections", OPTION_NUMBER, AT(config, max_connections), .number = 15000, .least = 1, .most = 60000},
+	{"gzip", OPTION_TRUTH, AT(config, gzip), .number = true},
 	{"alive_s", OPTION_NUMBER, AT(config, alive_s), .number = 10, .least = 0, .most = 3600},
 	{"user_front", OPTION_TEXT, AT(config, user_front.name), .text = "belfry-front", .check = check_role_user},
 	{"user_hub", OPTION_TEXT, AT(config, user_hub.name), .text = "belfry-hub", .check = check_role_user},

@@ -87,6 +87,7 @@ struct config {
 	char *state_dir, *run_dir;
 	unsigned fronts;
 	unsigned max_connections;   /* of one front */
+	bool gzip;                  /* answers are compressed for phones that take it */
 	unsigned alive_s;           /* how often each process is asked whether it lives; 0: never */
 	struct config_user user_front, user_hub, user_connector;
 	char *default_domain;       /* lower case; NULL: none */

@@ -277,7 +277,7 @@ struct front *front_create(const struct front_settings *settings, struct error *
 {
 	struct front *front = mem_alloc(sizeof *front);
 	struct http_server_settings http = {.loop = net_loop(settings->net), .header = header, .request = request,
-		.connections_max = connections_max(settings), .trusted = settings->trusted,
+		.connections_max = connections_max(settings), .has_gzip = settings->has_gzip, .trusted = settings->trusted,
 		.trusted_count = settings->trusted_count, .data = front};
 
 	front->settings = *settings;

@@ -25,6 +25,7 @@ struct front_settings {
 	unsigned https_places;      /* "https/0" … */
 	unsigned http_places;       /* "http/0" …: plain, behind a proxy that does TLS */
 	unsigned proxy_places;      /* "proxy/0" …: the same, of proxies that speak the PROXY protocol */
+	bool has_gzip;              /* answers are compressed for phones that take it */
 	bool has_metrics;           /* "metrics": what Prometheus asks for */
 	const struct ip_network *trusted; /* whose X-Forwarded-For is believed; outlives the front */
 	size_t trusted_count;

@@ -36,7 +36,7 @@ static int start(void *instance, struct net *net, struct error *error_r)
 	struct front_role *role = instance;
 	const struct config *config = role->settings->config;
 	struct front_settings front = {
-		.number = role->number, .connections_max = config->max_connections,
+		.number = role->number, .connections_max = config->max_connections, .has_gzip = config->gzip,
 		.https_places = (unsigned)config->listen.count, .http_places = (unsigned)config->listen_plain.count,
 		.proxy_places = (unsigned)config->listen_proxy.count, .has_metrics = config->metrics != NULL,
 		.trusted = config->trusted, .trusted_count = config->trusted_count,

@@ -11,6 +11,7 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/http/connection.h"
+#include "lib/http/gzip.h"
 
 /* So much of an answer's file is in our memory at once; more would not leave faster. */
 enum { HTTP_PUMP_BYTES = 64 * 1024 };
@@ -60,15 +61,15 @@ bool http_answer_goes_on(struct http_connection *connection)
 	return moved && in_time;
 }
 
-static struct http_answer *answer_create(struct http_connection *connection, struct http_response *response)
+static struct http_answer *answer_create(struct http_connection *connection, size_t length)
 {
 	struct http_server *server = connection->server;
 	struct http_answer *answer = mem_alloc(sizeof *answer);
 
-	*answer = (struct http_answer){.link = server->last_answer, .connection = connection, .pieces = response->first,
+	*answer = (struct http_answer){.link = server->last_answer, .connection = connection,
 		.began_ms = loop_now_ms(server->settings.loop)};
-	answer->until_ms = answer->began_ms + HTTP_ANSWER_MS + (int64_t)response->length * 1000 / HTTP_ANSWER_BYTES_S;
-	response->first = NULL;
+	answer->until_ms = answer->began_ms + HTTP_ANSWER_MS + (int64_t)length * 1000 / HTTP_ANSWER_BYTES_S;
+	count(server, answer, length);
 	*server->last_answer = answer;
 	server->last_answer = &answer->next;
 	return answer;
@@ -80,6 +81,8 @@ void http_answer_free(struct http_server *server, struct http_answer **owner)
 	struct http_response unsent = {.first = answer->pieces};
 
 	http_response_release(&unsent);
+	server->gzips -= answer->gzip != NULL;
+	http_gzip_free(&answer->gzip);
 	count(server, answer, 0);
 	*answer->link = answer->next;
 	if (answer->next != NULL)
@@ -209,29 +212,71 @@ static void write_head(struct http_connection *connection, struct http_response 
 	stream_write_buffer(connection->stream, &head);
 }
 
-void http_connection_answer(struct http_connection *connection, struct http_response *response)
+/* May free the connection. */
+static void send_answer(struct http_connection *connection, struct http_response *response)
 {
-	struct http_server *server = connection->server;
+	struct http_answer *answer = connection->answer;
 
-	if (server->is_draining || connection->ended)
+	if (connection->server->is_draining || connection->ended)
 		connection->keep_alive = false;
-	if (!connection->is_head && !make_room(server, response->length))
-		become_refusal(server, response);
 	write_head(connection, response);
 	if (connection->is_head)
 		http_response_release(response);
-	connection->state = HTTP_STATE_ANSWER;
-	connection->answer = answer_create(connection, response);
+	answer->pieces = response->first;
+	response->first = NULL;
 	http_response_release(response);
-	connection->answer->left_before = bytes_left(connection);
-	count(server, connection->answer, connection->answer->left_before);
+	answer->left_before = bytes_left(connection);
+	count(connection->server, answer, answer->left_before);
 	http_connection_time(connection, HTTP_RATE_WINDOW_MS);
 	if (pump(connection) < 0)
 		http_connection_close(connection);
 }
 
+/* --- compressing first ------------------------------------------------------------------------------------------ */
+
+static bool is_compressed(const struct http_connection *connection, const struct http_response *response)
+{
+	return connection->accepts_gzip && !connection->is_head && http_gzip_is_worth(response) &&
+		connection->server->gzips < HTTP_GZIP_STEPS;
+}
+
+void http_answer_compress(struct http_connection *connection)
+{
+	struct http_answer *answer = connection->answer;
+	struct http_response response;
+
+	if (http_gzip_step(answer->gzip)) {
+		http_connection_time(connection, 0); /* when all others have had their turn */
+		return;
+	}
+	connection->server->gzips--;
+	http_gzip_finish(&answer->gzip, &response);
+	send_answer(connection, &response);
+}
+
+void http_connection_answer(struct http_connection *connection, struct http_response *response)
+{
+	struct http_server *server = connection->server;
+
+	if (!connection->is_head && !make_room(server, response->length))
+		become_refusal(server, response);
+	if (server->settings.has_gzip && http_gzip_is_worth(response))
+		http_response_header(response, "Vary", "Accept-Encoding");
+	connection->state = HTTP_STATE_ANSWER;
+	connection->answer = answer_create(connection, response->length);
+	if (!is_compressed(connection, response)) {
+		send_answer(connection, response);
+		return;
+	}
+	server->gzips++;
+	connection->answer->gzip = http_gzip_create(response);
+	http_answer_compress(connection);
+}
+
 void http_connection_drained(struct http_connection *connection)
 {
+	if (connection->answer->gzip != NULL) /* what has left is a "100 Continue" */
+		return;
 	if (pump(connection) < 0) {
 		http_connection_close(connection);
 		return;

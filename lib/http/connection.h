@@ -18,6 +18,7 @@ enum http_state {
 };
 
 struct http_guest;
+struct http_gzip;
 struct http_network;
 struct http_proxied;
 
@@ -29,6 +30,7 @@ struct http_held {
 struct http_answer {
 	struct http_answer *next, **link;  /* in server->answers */
 	struct http_connection *connection;
+	struct http_gzip *gzip;            /* as long as it is being compressed; NULL: it is leaving */
 	struct http_piece *pieces;
 	size_t left_before;                /* when the rate was looked at last */
 	size_t counted_bytes;              /* what the server's sum holds of it */
@@ -62,6 +64,7 @@ struct http_connection {
 	bool is_proxied : 1;     /* its PROXY header named the phone */
 	bool header_begun : 1;
 	bool is_guest : 1;
+	bool accepts_gzip : 1;   /* the request said so, and we have it */
 	union {
 		struct http_scan scan;                                          /* HEADER */
 		struct http_request *request;                                   /* BODY, BUSY */
@@ -82,6 +85,7 @@ struct http_server {
 	const struct http_held_events *holders[HTTP_HOLDERS_MAX]; /* those seen so far */
 	unsigned overflow;               /* of counts.connections, those over the maximum */
 	size_t bodies;                   /* bytes, of requests under way */
+	unsigned gzips;                  /* answers that are being compressed */
 	bool is_draining;
 	int64_t date_s;                  /* the second that date is for */
 	char date[32];
@@ -100,6 +104,8 @@ void http_connection_refuse(struct http_connection *, const struct http_fault *)
 void http_connection_time(struct http_connection *, int64_t delay_ms);
 /* The answer's window is over: whether it goes on. */
 bool http_answer_goes_on(struct http_connection *);
+/* The next slice of an answer's gzip, or its sending. May free the connection. */
+void http_answer_compress(struct http_connection *);
 void http_answer_free(struct http_server *, struct http_answer **);
 /* The header line that says when to come again. */
 void http_response_retry_after(struct http_server *, struct http_response *);

@@ -253,6 +253,7 @@ static int check_framing(const struct http_request *request, struct http_fault *
 static int check_request(struct http_request *request, struct http_fault *fault_r)
 {
 	const char *expect = http_exchange_header(&request->exchange, "Expect");
+	const char *encoding = http_exchange_header(&request->exchange, "Content-Encoding");
 
 	if (request->parser.http_major != 1 || request->parser.http_minor > 1)
 		return refuse(fault_r, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
@@ -262,6 +263,8 @@ static int check_request(struct http_request *request, struct http_fault *fault_
 		return refuse(fault_r, 501, "unknown method");
 	if (expect != NULL && strcasecmp(expect, "100-continue") != 0)
 		return refuse(fault_r, 417, "unknown expectation");
+	if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
+		return refuse(fault_r, 415, "no Content-Encoding is understood in requests");
 	request->wants_continue = expect != NULL && request->parser.http_minor == 1;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/http/connection.h"
+#include "lib/http/gzip.h"
 
 /* --- the lists ------------------------------------------------------------------------------------------------- */
 
@@ -186,7 +187,9 @@ static void timer_fired(struct timer *timer)
 		events->expired(events, &connection->held, connection->held.owner);
 		break;
 	case HTTP_STATE_ANSWER:
-		if (http_answer_goes_on(connection))
+		if (connection->answer->gzip != NULL)
+			http_answer_compress(connection);
+		else if (http_answer_goes_on(connection))
 			http_connection_time(connection, HTTP_RATE_WINDOW_MS);
 		else
 			http_connection_close(connection);
@@ -232,6 +235,8 @@ void http_connection_refuse(struct http_connection *connection, const struct htt
 	}
 	if (fault->status == 503)
 		http_response_retry_after(server, &response);
+	if (fault->status == 415) /* RFC 9110 12.5.3: what would have been taken */
+		http_response_header(&response, "Accept-Encoding", "identity");
 	http_response_header(&response, "Content-Type", "text/plain");
 	http_response_string(&response, fault->why);
 	http_response_string(&response, "\n");
@@ -328,6 +333,8 @@ static void header_parsed(struct http_connection *connection)
 	connection->state = HTTP_STATE_BODY;
 	connection->keep_alive = request->keep_alive;
 	connection->is_head = request->parser.method == HTTP_HEAD;
+	connection->accepts_gzip = server->settings.has_gzip &&
+		http_gzip_is_accepted(http_exchange_header(&request->exchange, "Accept-Encoding"));
 	request->answers_early = true;
 	server->settings.header(&request->exchange, server->settings.data);
 	request->answers_early = false;

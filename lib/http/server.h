@@ -7,6 +7,9 @@
  *
  * What is ambiguous is refused and the connection closed, for it is how requests are smuggled past a proxy:
  * Content-Length beside Transfer-Encoding, either twice, folded header lines, bare CR or LF, odd chunk sizes.
+ *
+ * A request that comes compressed is told 415: MS-ASHTTP has Content-Encoding in answers only, and what unpacks to a
+ * thousand times its length is not worth the trouble.
  */
 #ifndef BELFRY_LIB_HTTP_SERVER_H
 #define BELFRY_LIB_HTTP_SERVER_H
@@ -85,6 +88,7 @@ struct http_server_settings {
 	struct loop *loop;
 	unsigned connections_max;
 	size_t answers_max;                /* 0: HTTP_ANSWERS_MAX */
+	bool has_gzip;                     /* answers are compressed for those who take it: lib/http/gzip.h */
 	const struct ip_network *trusted;  /* whose X-Forwarded-For is believed; outlives the server */
 	size_t trusted_count;
 	/* The header has come: set body_max, or answer at once (then request() is not called). */

@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world world = {0};
 	struct loop *loop = loop_create_manual(0);
-	struct http_server_settings settings = {.loop = loop, .connections_max = 1, .header = header, .request = request,
+	struct http_server_settings settings = {.loop = loop, .connections_max = 1, .has_gzip = true, .header = header, .request = request,
 		.data = &world};
 	struct http_server *server = http_server_create(&settings);
 	struct http_server_counts counts;
