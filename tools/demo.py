@@ -8,6 +8,7 @@ $builddir, and is gone afterwards. ./quickstart builds them and calls this."""
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -21,8 +22,8 @@ from lib.belfry import Belfry, need_built  # noqa: E402
 from lib.certificates import Certificates  # noqa: E402
 from lib.dovecot import Dovecot  # noqa: E402
 from lib.mail import message  # noqa: E402
-from lib.phone import INBOX  # noqa: E402
-from lib.process import Folder  # noqa: E402
+from lib.phone import INBOX, PATH  # noqa: E402
+from lib.process import Folder, free_port  # noqa: E402
 from lib import schema, wbxml  # noqa: E402
 
 BODY = """The bells ring when something arrives.
@@ -46,20 +47,24 @@ def start(stack, folder, listen):
     certificates = Certificates(folder)
     step("made a certificate for localhost", begun)
     begun = time.monotonic()
-    dovecot = Dovecot(folder, certificates)
+    # all phones come through Belfry: who guesses slows down himself alone
+    dovecot = Dovecot(folder, certificates,
+                      extra="login_trusted_networks = 127.0.0.1 ::1")
     stack.callback(dovecot.stop)
     dovecot.start()
     step("Dovecot runs, as on a mail server that you have already: IMAP on "
          "port %d" % dovecot.imap_port, begun)
     begun = time.monotonic()
-    top = {} if listen is None else {"listen": '{"%s"}' % listen}
-    belfry = Belfry(folder, dovecot, certificates, **top)
-    if listen is not None:
-        belfry.port = int(listen.rpartition(":")[2])
+    # the demo's own phone comes by loopback, wherever others come
+    port = free_port()
+    addresses = ["127.0.0.1:%d" % port] + ([str(listen)] if listen else [])
+    belfry = Belfry(folder, dovecot, certificates, listen="{%s}" % ", ".join(
+        '"%s"' % address for address in addresses))
+    belfry.port = port
     stack.callback(belfry.stop)
     belfry.start()
-    step("Belfry runs: HTTPS on port %d, its store in %s"
-         % (belfry.port, folder("belfry", "state")), begun)
+    step("Belfry runs: HTTPS at %s, its store in %s"
+         % (" and ".join(addresses), folder("belfry", "state")), begun)
     return dovecot, belfry
 
 
@@ -107,8 +112,43 @@ def ring(dovecot, belfry):
         raise SystemExit("no mail came:\n" + belfry.log())
 
 
+class Listen:
+    """PORT, HOST:PORT or [HOST]:PORT, for phones; PORT: of all addresses."""
+
+    def __init__(self, text):
+        host, colon, port = text.rpartition(":")
+        host = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
+        if not port.isdigit() or not 0 < int(port) < 65536 \
+                or (colon and not host):
+            raise argparse.ArgumentTypeError(
+                "%r is none of PORT, HOST:PORT and [HOST]:PORT" % text)
+        self.host, self.port = host or "0.0.0.0", int(port)
+        self.family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            socket.inet_pton(self.family, self.host)
+        except OSError:
+            raise argparse.ArgumentTypeError(
+                "%r: HOST must be a numeric address of this machine; 0.0.0.0 "
+                "stands for all" % text) from None
+
+    def __str__(self):
+        host = "[%s]" % self.host if ":" in self.host else self.host
+        return "%s:%d" % (host, self.port)
+
+    def check(self):
+        """Ends with a word of advice when it cannot be had."""
+        with socket.socket(self.family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                raise SystemExit("quickstart: cannot listen on %s: %s; give "
+                                 "--listen another address or port"
+                                 % (self, error.strerror)) from None
+
+
 def own_address():
-    """The address that others in this network reach this machine by."""
+    """An address of this machine that has a way to others."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # nothing is sent
@@ -118,10 +158,16 @@ def own_address():
 
 
 def keep(folder, dovecot, belfry, listen):
+    password = dovecot.password_of("alice")
     print("It goes on running in %s until you press Ctrl-C.\n" % folder.path)
-    print("  deliver another mail:  %s -- %s < mail.eml" % (
-        " ".join(belfry.hook_command("alice")),
-        " ".join(dovecot.lda_command("alice"))))
+    print("  user and password:     alice, %s" % password)
+    print("  ask it by hand:        curl -i --cacert %s -u %s -X OPTIONS "
+          "https://localhost:%d%s" % (
+              dovecot.certificates.ca, shlex.quote("alice:" + password),
+              belfry.port, PATH))
+    print("  deliver another mail:  printf 'Subject: Again\\n\\nHello.\\n' | "
+          "%s -- %s" % (shlex.join(belfry.hook_command("alice")),
+                        shlex.join(dovecot.lda_command("alice"))))
     print("  see who waits:         %s -s %s held"
           % (need_built("belfryctl"), belfry.control_socket))
     print("  the log:               %s\n" % folder("belfry.log"))
@@ -131,13 +177,14 @@ def keep(folder, dovecot, belfry, listen):
     else:
         print("On the phone add an account of the kind Exchange (ActiveSync):\n"
               "  e-mail    alice@example.org\n"
-              "  server    %s, port %d, with TLS; accept its certificate\n"
-              "            (or install %s)\n"
+              "  server    the name or address by which the phone reaches this "
+              "machine\n            (perhaps %s), port %d, with TLS; accept its "
+              "certificate\n            (or install %s)\n"
               "  domain    leave it empty\n"
               "  user      alice\n"
               "  password  %s\n" % (
-                  own_address(), belfry.port, dovecot.certificates.ca,
-                  dovecot.password_of("alice")))
+                  own_address(), listen.port, dovecot.certificates.ca,
+                  password))
     sys.stdout.flush()
     signal.pause()
 
@@ -146,9 +193,11 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--keep", action="store_true",
                          help="leave it running, and say how to connect")
-    options.add_argument("--listen", metavar="HOST:PORT",
-                         help="for phones, instead of a free port on loopback")
+    options.add_argument("--listen", metavar="[HOST:]PORT", type=Listen,
+                         help="for phones, besides a free port on loopback")
     chosen = options.parse_args()
+    if chosen.listen is not None:
+        chosen.listen.check()
     schema.quiet = True
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as stack, \
