@@ -24,6 +24,8 @@ struct config_strings {
 	size_t count;
 };
 
+#define CONFIG_NO_USER ((uid_t)-1) /* the system has none of that name */
+
 /* A role's user, resolved. */
 struct config_user {
 	char *name;
@@ -104,7 +106,10 @@ typedef void config_complain(const char *text, bool is_error, void *data);
 /* Reads and checks the text itself. NULL after at least one error was told. */
 struct config *config_load(const char *path, config_complain *, void *data);
 void config_free(struct config **);
-/* Checks the world against it (belfryd -t, and each start): files, certificates, folders, programs. Errors told. */
+/* The same and, whatever is wrong with the text, the world against it (belfryd -t): users, files, certificates, folders,
+ * programs, addresses. How many errors were told. */
+unsigned config_test(const char *path, config_complain *, void *data);
+/* The world alone. */
 unsigned config_check_world(const struct config *, config_complain *, void *data);
 
 /* The connector that serves this canonical user: the one that names its domain, else the one with "*". NULL: none. */

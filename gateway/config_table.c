@@ -44,14 +44,18 @@ void config_warning(struct config_complaints *complaints, const char *where, con
 	va_end(args);
 }
 
+const char *config_line_name(const struct config_text *text, unsigned line)
+{
+	static char name[512];
+	struct config_line from = config_text_line(text, line);
+
+	snprintf(name, sizeof name, "%s:%u", from.file, from.number);
+	return name;
+}
+
 const char *config_here(const struct config_complaints *complaints, const cfg_t *section)
 {
-	static char here[512];
-	/* libconfuse names the file in sections that there may be several of, but not in the others. */
-	const char *filename = section->filename != NULL ? section->filename : complaints->file->filename;
-
-	snprintf(here, sizeof here, "%s:%d", filename, section->line);
-	return here;
+	return config_line_name(complaints->text, section->line < 0 ? 0 : (unsigned)section->line);
 }
 
 /* --- the tables ------------------------------------------------------------------------------------------------- */

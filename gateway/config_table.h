@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Sections of a configuration file as tables: one row an option says its name, type, default, bounds, and where in
- * which struct its value goes. Over libconfuse; for gateway/config.c only.
+ * which struct its value goes. Over libconfuse; for gateway/config*.c only.
  */
 #ifndef BELFRY_GATEWAY_CONFIG_TABLE_H
 #define BELFRY_GATEWAY_CONFIG_TABLE_H
@@ -9,6 +9,7 @@
 #include <confuse.h>
 
 #include "gateway/config.h"
+#include "gateway/config_text.h"
 
 enum option_type {
 	OPTION_NUMBER, /* unsigned */
@@ -41,7 +42,7 @@ struct config_complaints {
 	config_complain *tell;
 	void *data;
 	unsigned errors;
-	const cfg_t *file; /* what is being read; NULL: nothing */
+	const struct config_text *text; /* what is being read; NULL: nothing */
 	char last[256];    /* told last: libconfuse shows the end of a list twice */
 };
 /* What is wrong and what to do; where: NULL, or a file. */
@@ -49,8 +50,9 @@ void config_error(struct config_complaints *, const char *where, const char *for
 	__attribute__((format(printf, 3, 4)));
 void config_warning(struct config_complaints *, const char *where, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* "FILE:LINE" of what is being read, in a static buffer. */
+/* "FILE:LINE" of what is being read, in a static buffer; line: of its text. */
 const char *config_here(const struct config_complaints *, const cfg_t *section);
+const char *config_line_name(const struct config_text *, unsigned line);
 
 /* Rows for libconfuse, with room for `extra` more before its end mark; free() it. */
 cfg_opt_t *option_table_build(const struct option_table *, size_t extra);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/config_table.h"
+#include "gateway/config_internal.h"
 #include "gateway/programs.h"
 #include "lib/model/hint_signed.h"
 #include "lib/net/net.h"
@@ -86,7 +86,7 @@ static EVP_PKEY *read_key(struct config_complaints *complaints, const char *path
 
 static void check_certificate(struct config_complaints *complaints, const struct config *config)
 {
-	if (config->listen.count == 0)
+	if (config->listen.count == 0 || config->certificate == NULL || config->key == NULL)
 		return;
 	X509 *certificate = read_certificate(complaints, config->certificate);
 	EVP_PKEY *key = read_key(complaints, config->key);
@@ -154,6 +154,8 @@ static void check_addresses(struct config_complaints *complaints, const struct c
 	struct error error;
 
 	for (size_t i = 0; i < addresses->count; i++) {
+		if (config_check_address(addresses->items[i], &error) < 0)
+			continue; /* told with its line */
 		errno = 0;
 		int fd = net_bind(addresses->items[i], 0, &error);
 		if (fd >= 0)
@@ -186,6 +188,7 @@ unsigned config_check_world(const struct config *config, config_complain *tell, 
 {
 	struct config_complaints complaints = {.tell = tell, .data = data};
 
+	config_check_users(&complaints, config);
 	check_certificate(&complaints, config);
 	check_folder(&complaints, "state_dir", config->state_dir);
 	check_folder(&complaints, "run_dir", config->run_dir);

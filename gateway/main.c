@@ -61,10 +61,13 @@ static const struct notifier *const notifiers[] = {&notifier_null, &notifier_pin
 
 static int usage(FILE *to)
 {
-	fputs("usage: belfryd [-t] [-s] [-c FILE]\n"
+	fputs("usage: belfryd [-f] [-s] [-c FILE]\n"
+		"       belfryd -t [-c FILE]\n"
+		"       belfryd -V\n"
 		"  -c FILE  the configuration, " CONFIG_DEFAULT_PATH " by default\n"
 		"  -t       check it and what it needs, tell all that is wrong, and end\n"
 		"  -s       one process for hub and front, to debug (connectors stay programs of their own)\n"
+		"  -f       nothing: the foreground is where it is anyway\n"
 		"  -V       say the version and end\n"
 		"belfryd stays in the foreground and logs to standard error; see belfryd(8).\n", to);
 	return to == stdout ? 0 : 2;
@@ -88,10 +91,8 @@ static void complain_to_log(const char *text, bool is_error, void *data)
 
 static int test(const char *path)
 {
-	struct config *config = config_load(path, complain_plainly, NULL);
-	unsigned errors = config == NULL ? 1 : config_check_world(config, complain_plainly, NULL);
+	unsigned errors = config_test(path, complain_plainly, NULL);
 
-	config_free(&config);
 	if (errors == 0)
 		printf("%s: all is right\n", path);
 	return errors == 0 ? 0 : 1;

@@ -69,7 +69,7 @@ static int tear_down(void **state)
 /* The least that can run; what follows is added. Users by number, because the machine may have none of ours. */
 #define USERS "user_front = \"#61001\"\nuser_hub = \"#61002\"\nuser_connector = \"#61003\"\n"
 #define LEAST USERS "certificate = \"/c\"\nkey = \"/k\"\n"
-#define MAIN "connector \"main\" {}\n"
+#define MAIN "connector \"main\" { domains = {\"example.org\"} }\n"
 
 static void a_short_file_gives_the_defaults(void **state)
 {
@@ -227,7 +227,7 @@ static void a_mistake_is_told_with_its_line(void **state)
 		{LEAST "connector \"main\" {\n option = {\"nothing\"}\n}\n", "it must be key=value"},
 		{LEAST "connector \"ma in\" {}\n", "a name is 1 to 32 letters"},
 		{LEAST MAIN MAIN, "belfry.conf:7: "},
-		{LEAST MAIN "connector \"other\" {}\n", "connectors \"main\" and \"other\" both serve *"},
+		{LEAST "connector \"main\" {}\nconnector \"other\" {}\n", "connectors \"main\" and \"other\" both serve *"},
 		{LEAST, "no connector: add a section"},
 		{LEAST "default_domain = \"b.example\"\nconnector \"main\" { domains = {\"a.example\"} }\n", "no connector serves default_domain"},
 		{USERS MAIN, "certificate and key are missing"},
@@ -243,6 +243,44 @@ static void a_mistake_is_told_with_its_line(void **state)
 		if (config != NULL || strstr(buffer_string(&room->said), cases[i].said) == NULL)
 			fail_msg("case %zu: wanted \"%s\", heard \"%s\"", i, cases[i].said, buffer_string(&room->said));
 	}
+}
+
+/* Whatever stands above it in comments, quotes and other files. */
+static void lines_are_counted_once(void **state)
+{
+	struct room *room = *state;
+	char *more = mem_printf("%s/more", room->folder);
+	char *text = mem_printf("# one\n\n  # three\n// four\n/* five\n six */ fronts = 0\n"
+		"listen = { # seven\n \"0\", # eight\n # \"nine\"\n}\nrun_dir = \"a # b // c /* d\" # eleven {\n"
+		"include(\"%s\") workers = 3 # twelve\n", more);
+
+	write_text(more, "# one\nmax_connections = 0 # two\n\npolicy { # four\n # }\n password_min_length = 17\n}\n", 0600);
+	assert_null(load(room, text));
+	unlink(more);
+	static const char *const said[] = {"belfry.conf:6: fronts = 0", "belfry.conf:8: listen = \"0\"",
+		"belfry.conf:11: run_dir = \"a # b // c /* d\"", "more:2: max_connections = 0", "more:6: password_min_length = 17",
+		"belfry.conf:12: no such option 'workers'"};
+	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+		if (strstr(buffer_string(&room->said), said[i]) == NULL)
+			fail_msg("wanted \"%s\", heard \"%s\"", said[i], buffer_string(&room->said));
+	free(text);
+	free(more);
+}
+
+static void what_is_included_is_named_when_it_cannot_be(void **state)
+{
+	struct room *room = *state;
+	char *text = mem_printf("\ninclude(\"/nonexistent/more\")\n"), *circle = mem_printf("include(\"%s\")\n", room->path);
+
+	assert_null(load(room, text));
+	assert_non_null(strstr(buffer_string(&room->said), "/nonexistent/more: No such file or directory (included by "));
+	assert_non_null(strstr(buffer_string(&room->said), "belfry.conf:2)"));
+	assert_null(load(room, circle));
+	assert_non_null(strstr(buffer_string(&room->said), "is there one that includes itself?"));
+	assert_null(load(room, LEAST MAIN "include = 1\n"));
+	assert_non_null(strstr(buffer_string(&room->said), "belfry.conf:7: no such option 'include'"));
+	free(text);
+	free(circle);
 }
 
 static void several_mistakes_are_told_at_once(void **state)
@@ -307,6 +345,37 @@ static void what_may_go_wrong_is_warned_of(void **state)
 	assert_non_null(config);
 	assert_non_null(strstr(buffer_string(&room->said), "a master user is given but not used"));
 	config_free(&config);
+	config = load(room, LEAST "hook { trusted_users = {\"root\", \"vmail\", \"mail\", \"dovecot\"} }\n" MAIN);
+	assert_string_equal(buffer_string(&room->said), ""); /* usual names are not missed */
+	config_free(&config);
+	config = load(room, LEAST "connector \"main\" {\n}\n");
+	assert_non_null(strstr(buffer_string(&room->said), ":7: warning: connector \"main\": login = \"user\" with domains = {\"*\"}"));
+	config_free(&config);
+	config = load(room, LEAST "connector \"main\" { login = \"full\" }\n");
+	assert_string_equal(buffer_string(&room->said), "");
+	config_free(&config);
+}
+
+static void all_that_is_missing_is_told_in_one_round(void **state)
+{
+	struct room *room = *state;
+	static const char *const said[] = {"fronts = 0", "certificate /nonexistent/c: No such file", "key /nonexistent/k: No such",
+		"state_dir /dev/null/none", "run_dir /dev/null/none", "program: /nonexistent/program",
+		"user_front = \"nobody-a\": there is no such user", "user_hub = \"nobody-b\": there is no such user",
+		"user_connector = \"nobody-c\": there is no such user"};
+	const char *text = "user_front = \"nobody-a\"\nuser_hub = \"nobody-b\"\nuser_connector = \"nobody-c\"\nfronts = 0\n"
+		"certificate = \"/nonexistent/c\"\nkey = \"/nonexistent/k\"\nstate_dir = \"/dev/null/none\"\nrun_dir = \"/dev/null/none\"\n"
+		"listen = {\"127.0.0.1:0x\"}\nconnector \"main\" { program = \"/nonexistent/program\" login = \"full\" }\n";
+	size_t users = geteuid() == 0 ? 0 : 3; /* nobody else can change his user */
+
+	assert_null(load(room, text));
+	buffer_release(&room->said);
+	unsigned errors = config_test(room->path, hear, &room->said);
+	assert_true(errors >= sizeof said / sizeof said[0] - users);
+	for (size_t i = 0; i < sizeof said / sizeof said[0] - users; i++)
+		if (strstr(buffer_string(&room->said), said[i]) == NULL)
+			fail_msg("wanted \"%s\", heard \"%s\"", said[i], buffer_string(&room->said));
+	assert_null(strstr(buffer_string(&room->said), "have the same user"));
 }
 
 static void a_file_that_is_not_there_is_named(void **state)
@@ -384,11 +453,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_value_arrives_where_it_belongs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(users_find_their_connector, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_mistake_is_told_with_its_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lines_are_counted_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_included_is_named_when_it_cannot_be, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(several_mistakes_are_told_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_in_quotes_or_comments_opens_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(each_wrong_element_of_a_list_is_told_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_is_no_configuration, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_may_go_wrong_is_warned_of, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(all_that_is_missing_is_told_in_one_round, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_that_is_not_there_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_proxy_that_nobody_believes_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_example_is_right_and_holds_the_defaults, set_up, tear_down),
