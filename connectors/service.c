@@ -18,6 +18,8 @@ struct service {
 	const struct service_events *events;
 	void *owner;
 	struct service_client *clients;
+	bool knows_backend;
+	char *backend_trouble; /* NULL: none */
 };
 
 struct service_client {
@@ -26,6 +28,7 @@ struct service_client {
 	struct link *link;
 	unsigned descriptors; /* passed since all was taken */
 	bool traces;          /* it has switched something on: that ends with it */
+	bool is_hub;
 	int received_fd;      /* with the request that is being passed up; -1: none */
 	char name[32]; /* "front 2", for the log */
 };
@@ -59,8 +62,26 @@ static void client_lost(struct link *link, const char *why, void *owner)
 	client_free(client);
 }
 
+static void tell_backend(struct service_client *client)
+{
+	const struct service *service = client->service;
+	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
+	Belfry__Connector__Backend backend = BELFRY__CONNECTOR__BACKEND__INIT;
+
+	if (!client->is_hub || !service->knows_backend)
+		return;
+	backend.up = service->backend_trouble == NULL;
+	if (!backend.up)
+		backend.trouble = service->backend_trouble;
+	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_BACKEND;
+	response.backend = &backend;
+	link_send(client->link, &response.base, -1);
+}
+
 static void greeted(struct service_client *client, const Belfry__Connector__Hello *hello)
 {
+	client->is_hub = strcmp(hello->role, "hub") == 0;
+	tell_backend(client);
 	snprintf(client->name, sizeof client->name, "%.20s %u", hello->role, hello->number);
 	log_trace(LOG_CONNECTOR, NULL, NULL, "client=%s came", log_quote(client->name));
 }
@@ -155,6 +176,7 @@ void service_close(struct service **owner)
 	listener_close(&service->listener);
 	while (service->clients != NULL)
 		client_free(service->clients);
+	free(service->backend_trouble);
 	free(service);
 }
 
@@ -188,6 +210,15 @@ void service_tell(struct service_client *client, const Belfry__Connector__Positi
 	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_POSITIONS;
 	response.positions = (Belfry__Connector__Positions *)positions;
 	link_send(client->link, &response.base, -1);
+}
+
+void service_tell_backend(struct service *service, const char *trouble)
+{
+	service->knows_backend = true;
+	free(service->backend_trouble);
+	service->backend_trouble = mem_strdup(trouble);
+	for (struct service_client *client = service->clients; client != NULL; client = client->next)
+		tell_backend(client);
 }
 
 void service_pass(struct service_client *client, const void *packed, size_t length, int fd)

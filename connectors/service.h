@@ -41,6 +41,8 @@ void service_answer(struct service_client *, const Belfry__Connector__Response *
 void service_answer_status(struct service_client *, uint64_t id, Belfry__Connector__Status, const char *reason);
 /* Without having been asked: Positions with id 0. */
 void service_tell(struct service_client *, const Belfry__Connector__Positions *);
+/* How the backend is now: told to each hub, now and when it comes. trouble: NULL: all is well. */
+void service_tell_backend(struct service *, const char *trouble);
 /* A packed response, unread. */
 void service_pass(struct service_client *, const void *packed, size_t length, int fd);
 /* The client has not taken much of what it was sent: whoever sends more waits for `drained`. */

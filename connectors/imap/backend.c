@@ -7,6 +7,7 @@
 
 #include <uthash.h>
 
+#include "lib/core/log.h"
 #include "lib/core/mem.h"
 #include "lib/net/resolve.h"
 #include "lib/net/tls.h"
@@ -36,6 +37,10 @@ struct backend {
 	int inside;
 	struct deferred admit;
 	struct timer resolve_wait;
+	bool is_known;                    /* somebody has been there */
+	struct error troubles[BACKEND_SIDES]; /* "": none */
+	void (*news)(const char *trouble, void *owner);
+	void *owner;
 };
 
 /* --- the gate -------------------------------------------------------------------------------------------------- */
@@ -223,6 +228,45 @@ struct backend *backend_create(struct net *net, const struct imap_settings *sett
 	if (backend != NULL && !loop_is_manual(backend->loop))
 		backend->resolver = resolver_create(backend->loop, settings->host, (unsigned)settings->port);
 	return backend;
+}
+
+/* --- how it is --------------------------------------------------------------------------------------------------- */
+
+void backend_trouble(const struct backend *backend, const char *why, struct error *error_r)
+{
+	error_set(error_r, "%s:%d: %s", backend->settings->host, backend->settings->port, why);
+}
+
+const char *backend_wrong(const struct backend *backend)
+{
+	for (int side = 0; side < BACKEND_SIDES; side++)
+		if (backend->troubles[side].text[0] != '\0')
+			return backend->troubles[side].text;
+	return NULL;
+}
+
+void backend_note(struct backend *backend, enum backend_side side, const char *trouble)
+{
+	struct error *known = &backend->troubles[side];
+	bool was_wrong = known->text[0] != '\0', was_known = backend->is_known;
+
+	if (was_known && strcmp(known->text, trouble == NULL ? "" : trouble) == 0)
+		return;
+	backend->is_known = true;
+	error_set(known, "%s", trouble == NULL ? "" : trouble);
+	if (!was_wrong && trouble != NULL)
+		log_warning(LOG_CONNECTOR, "backend %s", trouble);
+	else if (was_wrong && trouble == NULL)
+		log_info(LOG_CONNECTOR, "backend %s:%d %s", backend->settings->host, backend->settings->port,
+			side == BACKEND_MASTER ? "lets the master user in" : "is there again");
+	if (backend->news != NULL)
+		backend->news(backend_wrong(backend), backend->owner);
+}
+
+void backend_on_news(struct backend *backend, void (*news)(const char *trouble, void *owner), void *owner)
+{
+	backend->news = news;
+	backend->owner = owner;
 }
 
 struct loop *backend_loop(const struct backend *backend)

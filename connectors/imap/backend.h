@@ -9,6 +9,7 @@
 #define BELFRY_CONNECTORS_IMAP_BACKEND_H
 
 #include "connectors/imap/settings.h"
+#include "lib/core/error.h"
 #include "lib/imap/client.h"
 #include "lib/net/net.h"
 
@@ -46,5 +47,19 @@ unsigned backend_waiting(const struct backend *, enum backend_rank);
  * cannot even be tried (no address, no descriptors left). */
 struct imap_client *backend_connect(struct backend *, const struct imap_credentials *, const char *trace_user,
 	const char *for_address, const struct imap_client_events *, void *owner, struct error *error_r);
+
+/* --- how it is --------------------------------------------------------------------------------------------------- */
+
+/* What may be wrong with it: it is not reached, or lets users in, but not the master user. */
+enum backend_side { BACKEND_REACH, BACKEND_MASTER, BACKEND_SIDES };
+
+/* What happened there, beginning with "HOST:PORT". */
+void backend_trouble(const struct backend *, const char *why, struct error *error_r);
+/* Found out just now; trouble: as backend_trouble() writes it; NULL: none. News are logged at once, and told. */
+void backend_note(struct backend *, enum backend_side, const char *trouble);
+/* What is wrong; NULL: nothing that is known. */
+const char *backend_wrong(const struct backend *);
+/* Called whenever that is another one, and when it is first known; trouble: as backend_wrong(). */
+void backend_on_news(struct backend *, void (*news)(const char *trouble, void *owner), void *owner);
 
 #endif

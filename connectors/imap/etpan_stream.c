@@ -224,6 +224,14 @@ static int connect_socket(struct etpan *etpan, const struct addrinfo *address)
 	return 0;
 }
 
+/* Which server it was, for the log. */
+static void name_host(struct etpan *etpan, const char *host, unsigned port)
+{
+	struct error inner = etpan->trouble;
+
+	error_set(&etpan->trouble, "%s:%u: %s", host, port, inner.text);
+}
+
 static int connect_host(struct etpan *etpan, const char *host, unsigned port)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *addresses = NULL;
@@ -241,6 +249,8 @@ static int connect_host(struct etpan *etpan, const char *host, unsigned port)
 		result = connect_socket(etpan, address);
 	}
 	freeaddrinfo(addresses);
+	if (result != 0)
+		name_host(etpan, host, port);
 	return result;
 }
 

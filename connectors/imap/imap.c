@@ -43,6 +43,11 @@ static void refused_user(const char *user, void *owner)
 	accounts_void_user(((struct imap *)owner)->accounts, user);
 }
 
+static void backend_news(const char *trouble, void *owner)
+{
+	service_tell_backend(((struct imap *)owner)->service, trouble);
+}
+
 static const struct accounts_events accounts_events = {voided};
 static const struct pool_events pool_events = {refused};
 static const struct watches_events watches_events = {refused, refused_user};
@@ -123,6 +128,8 @@ struct imap *imap_start(struct net *net, const char *place, const struct imap_se
 	}
 	if (imap->service == NULL)
 		imap_stop(&imap);
+	else
+		backend_on_news(imap->backend, backend_news, imap);
 	return imap;
 }
 

@@ -2,6 +2,7 @@
 /* Verifying logins. */
 #include "connectors/imap/login.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,11 +79,14 @@ static void answer_throttled(struct service_client *client, uint64_t id, const s
 {
 	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
 	Belfry__Connector__LoggedIn logged_in = BELFRY__CONNECTOR__LOGGED_IN__INIT;
+	char reason[80];
 
 	log_info(LOG_CONNECTOR, "user=%s login=throttled address=%s wait_s=%u", log_quote(try->user), log_quote(try->address),
 		wait_s);
+	snprintf(reason, sizeof reason, "too many wrong passwords from there: to come again in %u s", wait_s);
 	response.id = id;
 	response.status = STATUS(THROTTLED);
+	response.reason = reason;
 	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_LOGGED_IN;
 	response.logged_in = &logged_in;
 	logged_in.retry_after_s = wait_s;
@@ -183,8 +187,14 @@ static void refused(struct verification *verification, const char *why)
 		accounts_void(logins->accounts, account);
 }
 
-static void unavailable(struct verification *verification, const char *why)
+static void unavailable(struct verification *verification, const char *reason)
 {
+	struct backend *backend = verification->logins->backend;
+	struct error error;
+	const char *why = error.text;
+
+	backend_trouble(backend, reason, &error);
+	backend_note(backend, BACKEND_REACH, why);
 	log_warning(LOG_CONNECTOR, "user=%s login=unavailable %s", log_quote(verification->user), why);
 	for (struct waiter *waiter = verification->waiters; waiter != NULL; waiter = waiter->next)
 		service_answer_status(waiter->client, waiter->id, STATUS(UNAVAILABLE), why);
@@ -196,6 +206,7 @@ static void unavailable(struct verification *verification, const char *why)
 static void client_ready(struct imap_client *client, void *owner)
 {
 	(void)client;
+	backend_note(((struct verification *)owner)->logins->backend, BACKEND_REACH, NULL);
 	accepted(owner);
 }
 
@@ -209,10 +220,12 @@ static void client_told(struct imap_client *client, const struct imap_response *
 static void client_failed(struct imap_client *client, enum imap_failure failure, const char *why, void *owner)
 {
 	(void)client;
-	if (failure == IMAP_FAILED_REFUSED)
+	if (failure == IMAP_FAILED_REFUSED) {
+		backend_note(((struct verification *)owner)->logins->backend, BACKEND_REACH, NULL);
 		refused(owner, why);
-	else
+	} else {
 		unavailable(owner, why);
+	}
 }
 
 static const struct imap_client_events client_events = {client_ready, client_told, client_failed};

@@ -214,6 +214,8 @@ static void session_opened(struct watch_session *session, void *owner)
 	(void)session;
 	watch->state = WATCH_OPEN;
 	watch->watches->master_was_let_in = true;
+	for (int side = 0; side < BACKEND_SIDES; side++)
+		backend_note(watch->watches->backend, (enum backend_side)side, NULL);
 	if (watch->is_watched && !watch->is_hooked)
 		start_noticing(watch);
 	else
@@ -302,16 +304,23 @@ static void log_lost(struct timer *timer)
 {
 	struct watches *watches = container_of(timer, struct watches, log);
 
-	log_warning(LOG_CONNECTOR, "sessions=%u lost or not opened, the last: %s", watches->lost, watches->lost_why.text);
+	if (watches->lost == 0)
+		return;
+	log_warning(LOG_CONNECTOR, "sessions=%u more lost or not opened, the last: %s", watches->lost, watches->lost_why.text);
 	watches->lost = 0;
+	timer_start(watches->loop, &watches->log, WATCH_LOG_MS, log_lost);
 }
 
+/* The first at once. */
 static void note_lost(struct watches *watches, const char *user, const char *why)
 {
-	watches->lost++;
-	error_set(&watches->lost_why, "user=%s %s", log_quote(user), why);
-	if (!timer_is_started(&watches->log))
-		timer_start(watches->loop, &watches->log, WATCH_LOG_MS, log_lost);
+	if (timer_is_started(&watches->log)) {
+		watches->lost++;
+		error_set(&watches->lost_why, "user=%s %s", log_quote(user), why);
+		return;
+	}
+	log_warning(LOG_CONNECTOR, "session lost or not opened: user=%s %s", log_quote(user), why);
+	timer_start(watches->loop, &watches->log, WATCH_LOG_MS, log_lost);
 }
 
 /* No credentials any more: the hub gets the password with the phone's next request. */
@@ -364,18 +373,42 @@ static void session_lost(struct watch *watch, const char *why)
 	}
 }
 
+/* Or reached and lost: then the next try shows how the backend is. */
+static void not_reached(struct watch *watch, const char *why)
+{
+	if (watch->state == WATCH_OPENING)
+		backend_note(watch->watches->backend, BACKEND_REACH, why);
+	session_lost(watch, why);
+}
+
+static void master_refused(struct watch *watch, const char *why)
+{
+	struct watches *watches = watch->watches;
+	char *words = mem_printf("refuses master_user %s: a wrong name or password, or it may not log in as others (%s)",
+		log_quote(watches->settings->master_user), why);
+	struct error error;
+
+	backend_trouble(watches->backend, words, &error);
+	backend_note(watches->backend, BACKEND_REACH, NULL);
+	backend_note(watches->backend, BACKEND_MASTER, error.text);
+	session_lost(watch, error.text);
+	free(words);
+}
+
 static void session_failed(struct watch_session *session, enum imap_failure failure, const char *why, void *owner)
 {
 	struct watch *watch = owner;
 	struct watches *watches = watch->watches;
+	struct error error;
 
 	(void)session;
+	backend_trouble(watches->backend, why, &error);
 	if (failure == IMAP_FAILED_REFUSED && watches->settings->watch_as == IMAP_WATCH_AS_MASTER && !watches->master_was_let_in)
-		session_lost(watch, "the backend refuses master_user: look at its name, its password, and whether it may log in as others");
+		master_refused(watch, why);
 	else if (failure == IMAP_FAILED_REFUSED)
-		login_refused(watch, why);
+		login_refused(watch, error.text);
 	else
-		session_lost(watch, why);
+		not_reached(watch, error.text);
 }
 
 static const struct watch_session_events session_events = {session_opened, session_answered, session_noticed,
@@ -539,7 +572,7 @@ void watches_check(struct watches *watches, struct service_client *client, uint6
 	if (refusal == STATUS(OK) && watch != NULL && watch->state == WATCH_WAITING)
 		refusal = STATUS(UNAVAILABLE); /* the backend was away a moment ago */
 	if (refusal != STATUS(OK)) {
-		service_answer_status(client, id, refusal, NULL);
+		service_answer_status(client, id, refusal, refusal == STATUS(UNAVAILABLE) ? backend_wrong(watches->backend) : NULL);
 		return;
 	}
 	watch = find_or_add(watches, asked->user);

@@ -187,6 +187,15 @@ void hub_note_answer(struct hub_instance *instance, const struct park_user *user
 	});
 }
 
+void hub_note_failed(struct hub_instance *instance, const struct park_user *user, const char *collection,
+	const char *source, Belfry__Connector__Status status, const char *reason)
+{
+	char *text = mem_printf("%s%s%s", hub_status_word(status), *reason == '\0' ? "" : ": ", reason);
+
+	hub_note_answer(instance, user, EVENT_FAILED, collection, source, text);
+	free(text);
+}
+
 /* What one answer (or one telling) brought, before anybody is woken. */
 struct learning {
 	struct hub_instance *instance;
@@ -277,8 +286,7 @@ static void learn_one(struct learning *learning, const Belfry__Connector__Collec
 	default:
 		learning->failed = true;
 		park_flag(user, collection, PARK_ASK, 0);
-		hub_note_answer(learning->instance, user, EVENT_FAILED, hub_shown(told->collection), learning->source,
-			hub_status_word(told->status));
+		hub_note_failed(learning->instance, user, hub_shown(told->collection), learning->source, told->status, "");
 		break;
 	}
 }
@@ -319,6 +327,12 @@ static void retry_hinted(struct hub_busy *busy)
 	busy_after(busy, BUSY_RETRY, delay_ms);
 }
 
+static void count_failed(struct hub_instance *instance)
+{
+	instance->failed++;
+	instance->hub->counters.failed++;
+}
+
 /* A Check is over: what came up meanwhile is asked now. */
 static void check_over(struct hub_instance *instance, struct hub_busy *busy)
 {
@@ -332,9 +346,11 @@ static void check_over(struct hub_instance *instance, struct hub_busy *busy)
 	busy_settle(busy);
 }
 
-static void learn_all(struct learning *learning, Belfry__Connector__Status status,
-	const Belfry__Connector__Positions *positions)
+static void learn_all(struct learning *learning, const Belfry__Connector__Response *response)
 {
+	const Belfry__Connector__Positions *positions =
+		response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_POSITIONS ? response->positions : NULL;
+	Belfry__Connector__Status status = response->status;
 	struct hub_instance *instance = learning->instance;
 	struct park_user *user = learning->user;
 
@@ -353,10 +369,12 @@ static void learn_all(struct learning *learning, Belfry__Connector__Status statu
 		park_flag_where(user, PARK_ASKED, PARK_ASK, PARK_ASKED);
 		if (!learning->is_asked)
 			park_flag_parked(user, PARK_ASK);
-		hub_note_answer(instance, user, EVENT_FAILED, "", learning->source, hub_status_word(status));
+		hub_note_failed(instance, user, "", learning->source, status, response->reason);
 		instance->limited += status == BELFRY__CONNECTOR__STATUS__LIMIT;
 	}
 	wake_learned(learning);
+	if (learning->is_asked && learning->failed)
+		count_failed(instance);
 	if (learning->login_needed)
 		hub_user_come_again(instance, user);
 	else if (learning->failed)
@@ -368,7 +386,7 @@ static void check_failed(struct hub_instance *instance, struct hub_busy *busy)
 {
 	struct park_user *user = busy->user;
 
-	instance->hub->counters.failed++;
+	count_failed(instance);
 	park_flag_where(user, PARK_ASKED, PARK_ASK, PARK_ASKED);
 	hub_note_answer(instance, user, EVENT_FAILED, "", "check", calls_are_connected(instance->calls) ?
 		"no answer in time" : "the connector is not there");
@@ -398,8 +416,7 @@ static bool checked(const uint8_t *body, size_t length, int fd, void *data)
 	}
 	if (response->status == BELFRY__CONNECTOR__STATUS__OK)
 		busy->failures = 0;
-	learn_all(&learning, response->status,
-		response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_POSITIONS ? response->positions : NULL);
+	learn_all(&learning, response);
 	belfry__connector__response__free_unpacked(response, NULL);
 	check_over(instance, busy);
 	return false;
@@ -414,7 +431,7 @@ void hub_user_told(struct hub_instance *instance, struct park_user *user, const 
 	};
 
 	hub_source(instance->hub, learning.source)->told++;
-	learn_all(&learning, response->status, positions);
+	learn_all(&learning, response);
 	if (user->busy != NULL)
 		busy_settle(user->busy);
 }

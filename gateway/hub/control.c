@@ -34,7 +34,8 @@ static void status_counters(struct hub *hub, struct buffer *answer)
 		{"orphaned", counters.orphaned}, {"checks", counters.checks}, {"said_same", counters.same},
 		{"said_different", counters.different}, {"checks_failed", counters.failed}, {"missed_by_hooks", counters.missed},
 		{"hints_refused", counters.hints_refused}, {"spool_taken", counters.spool.taken},
-		{"spool_removed", counters.spool.removed}, {"spool_staying", counters.spool.staying}, {"begins", counters.begins}, {"commits", counters.commits},
+		{"spool_removed", counters.spool.removed}, {"spool_staying", counters.spool.staying},
+		{"begins", counters.begins}, {"commits", counters.commits},
 		{"conflicts", counters.conflicts}, {"limits", counters.limits}, {"store_unavailable", counters.unavailable},
 		{"too_often", counters.too_often},
 	};
@@ -68,18 +69,21 @@ static void status_delays(struct hub *hub, struct buffer *answer)
 	}
 }
 
+static const char *const backend_words[] = {"-", "up", "down"};
 static const char *const trust_words[] = {"none", "not trusted", "partly", "trusted"};
 
 static void status_instances(struct hub *hub, struct buffer *answer)
 {
-	buffer_append_string(answer, "table\tconnectors\tname\tconnected\thooks\t#users\t#held\t#missed\t#queued\t#limited\n");
+	buffer_append_string(answer, "table\tconnectors\tname\tconnected\tbackend\thooks\t#users\t#held\t#missed\t#queued\t"
+		"#limited\t#checks_failed\ttrouble\n");
 	for (size_t i = 0; i < hub->settings.instance_count; i++) {
 		const struct hub_instance *instance = &hub->instances[i];
-		buffer_printf(answer, "row\t%s\t%s\t%s\t%u\t%zu\t%llu\t%u\t%llu\n", instance->settings->name,
-			hub_instance_is_up(instance) ? "yes" : "no",
+		buffer_printf(answer, "row\t%s\t%s\t%s\t%s\t%u\t%zu\t%llu\t%u\t%llu\t%llu\t%s\n", instance->settings->name,
+			hub_instance_is_up(instance) ? "yes" : "no", backend_words[hub_instance_backend(instance)],
 			trust_words[hub_instance_trust(instance)], (unsigned)HASH_COUNT(instance->table.users), instance->table.parks,
 			(unsigned long long)instance->health.missed, instance->queue_tail - instance->queue_head,
-			(unsigned long long)instance->limited);
+			(unsigned long long)instance->limited, (unsigned long long)instance->failed,
+			hub_instance_backend(instance) == BACKEND_IS_DOWN ? log_escape(instance->backend_trouble.text) : "-");
 	}
 }
 

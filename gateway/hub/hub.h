@@ -89,7 +89,8 @@ struct hub_counters {
 	uint64_t changed_at_once;       /* answered without parking */
 	uint64_t woken_changed, woken_replaced, woken_kicked, woken_nothing;
 	uint64_t unparked, expired, orphaned;
-	uint64_t checks, same, different, failed; /* Checks sent; collections answered so */
+	uint64_t checks, same, different; /* Checks sent; collections answered so */
+	uint64_t failed;                /* Checks that nobody could answer */
 	uint64_t missed;                /* news that no hint announced */
 	uint64_t hints_refused;         /* not allowed, malformed, or signed wrongly */
 	struct hint_spool_counts spool;

@@ -57,6 +57,9 @@ struct hub_instance {
 	struct calls *calls;
 	struct hub_health health;
 	uint64_t limited;             /* Watches and Checks that the connector refused for want of sessions */
+	uint64_t failed;              /* Checks that nobody could answer */
+	bool knows_backend;           /* the connector has told how it is: … */
+	struct error backend_trouble; /* … "": well */
 	/* Users who want a Watch or a Check that no hint asked for, in order of coming; taken at HUB_CHECKS_PER_S. */
 	struct park_user **queue;
 	uint32_t queue_head, queue_tail, queue_size;
@@ -67,6 +70,8 @@ struct hub_instance {
 	struct park_user *cursor;
 	uint64_t recheck_debt;        /* users times seconds */
 };
+
+enum hub_backend { BACKEND_IS_UNKNOWN, BACKEND_IS_UP, BACKEND_IS_DOWN };
 
 enum { /* park_user.flags */
 	USER_WANT_WATCH = 1, USER_WANT_CHECK = 2,
@@ -193,6 +198,7 @@ void hub_instances_start(struct hub *);
 void hub_instances_stop(struct hub *);
 void hub_instances_trace(struct hub *, const Belfry__Role__Trace *);
 bool hub_instance_is_up(const struct hub_instance *);
+enum hub_backend hub_instance_backend(const struct hub_instance *);
 void hub_instance_send(struct hub_instance *, Belfry__Connector__Request *, struct call *);
 /* For the instance's queue: USER_WANT_*. */
 void hub_user_want(struct hub_instance *, struct park_user *, uint8_t wanted);
@@ -230,6 +236,8 @@ void hub_user_told(struct hub_instance *, struct park_user *, const Belfry__Conn
 /* The connector has no credentials for the user: phones bring them again. */
 void hub_user_come_again(struct hub_instance *, struct park_user *);
 const char *hub_status_word(Belfry__Connector__Status);
+void hub_note_failed(struct hub_instance *, const struct park_user *, const char *collection, const char *source,
+	Belfry__Connector__Status, const char *reason);
 void hub_note_answer(struct hub_instance *, const struct park_user *, enum hub_event_kind, const char *collection,
 	const char *source, const char *text);
 

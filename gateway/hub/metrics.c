@@ -104,7 +104,7 @@ static void of_hub(struct hub *hub, struct buffer *text)
 		{"belfry_answered_at_once_total", "counter", "Of them, answered without being held.", now.changed_at_once},
 		{"belfry_missed_total", "counter", "Changes that no hint announced.", now.missed},
 		{"belfry_checks_total", "counter", "Questions to connectors where a mailbox stands.", now.checks},
-		{"belfry_checks_failed_total", "counter", "Of them, without an answer.", now.failed},
+		{"belfry_checks_failed_total", "counter", "Of them, those that nobody could answer.", now.failed},
 		{"belfry_hints_refused_total", "counter", "Not allowed, malformed, or signed wrongly.", now.hints_refused},
 		{"belfry_hints_spooled_total", "counter", "Taken from the spool.", now.spool.taken},
 		{"belfry_begins_total", "counter", "Readings of a device's records.", now.begins},
@@ -163,10 +163,15 @@ static void of_sources(const struct hub *hub, struct buffer *text)
 /* --- connectors ------------------------------------------------------------------------------------------------- */
 
 static uint64_t is_up(const struct hub_instance *instance) { return hub_instance_is_up(instance); }
+static uint64_t backend_is_down(const struct hub_instance *instance)
+{
+	return hub_instance_backend(instance) == BACKEND_IS_DOWN;
+}
 static uint64_t is_trusted(const struct hub_instance *instance) { return hub_instance_trust(instance) == TRUST_ALL; }
 static uint64_t held(const struct hub_instance *instance) { return instance->table.parks; }
 static uint64_t queued(const struct hub_instance *instance) { return instance->queue_tail - instance->queue_head; }
 static uint64_t limited(const struct hub_instance *instance) { return instance->limited; }
+static uint64_t failed(const struct hub_instance *instance) { return instance->failed; }
 static uint64_t missed(const struct hub_instance *instance) { return instance->health.missed; }
 
 static void of_connectors(const struct hub *hub, struct buffer *text)
@@ -176,10 +181,13 @@ static void of_connectors(const struct hub *hub, struct buffer *text)
 		uint64_t (*value)(const struct hub_instance *);
 	} rows[] = {
 		{"belfry_connector_up", "gauge", "Whether the hub is connected to it.", is_up},
+		{"belfry_backend_down", "gauge", "Whether the backend is not reached, or does not let the master user in.",
+			backend_is_down},
 		{"belfry_connector_hooks_trusted", "gauge", "Whether all hooks that told of its users are trusted.", is_trusted},
 		{"belfry_held_requests", "gauge", "Requests that wait for a change.", held},
 		{"belfry_connector_queued", "gauge", "Users that the hub has yet to ask it for.", queued},
 		{"belfry_connector_limited_total", "counter", "Questions that it refused for want of sessions.", limited},
+		{"belfry_connector_checks_failed_total", "counter", "Questions that nobody could answer.", failed},
 		{"belfry_connector_missed_total", "counter", "Changes of its users that no hint announced.", missed},
 	};
 

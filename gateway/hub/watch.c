@@ -24,6 +24,13 @@ bool hub_instance_is_up(const struct hub_instance *instance)
 	return !instance->hub->is_stopping && calls_are_connected(instance->calls);
 }
 
+enum hub_backend hub_instance_backend(const struct hub_instance *instance)
+{
+	if (!hub_instance_is_up(instance) || !instance->knows_backend)
+		return BACKEND_IS_UNKNOWN;
+	return instance->backend_trouble.text[0] == '\0' ? BACKEND_IS_UP : BACKEND_IS_DOWN;
+}
+
 void hub_instance_send(struct hub_instance *instance, Belfry__Connector__Request *request, struct call *call)
 {
 	request->id = call == NULL ? 0 : call_id(call);
@@ -79,7 +86,7 @@ static bool watched(const uint8_t *body, size_t length, int fd, void *data)
 		hub_user_come_again(instance, user);
 	} else if (user != NULL && response != NULL && response->status != BELFRY__CONNECTOR__STATUS__OK &&
 	           response->status != BELFRY__CONNECTOR__STATUS__UNSUPPORTED) {
-		hub_note_answer(instance, user, EVENT_FAILED, "", "watch", hub_status_word(response->status));
+		hub_note_failed(instance, user, "", "watch", response->status, response->reason);
 		instance->limited += response->status == BELFRY__CONNECTOR__STATUS__LIMIT;
 		user->flags &= (uint8_t)~USER_WATCHED; /* the next recheck tries again */
 	}
@@ -331,7 +338,8 @@ static void connected(void *owner)
 
 	log_info(LOG_HUB, "connector=%s connected users=%u", instance->settings->name,
 		(unsigned)HASH_COUNT(instance->table.users));
-		for (struct park_user *user = instance->table.users; user != NULL; user = user->hh.next) {
+	instance->knows_backend = false;
+	for (struct park_user *user = instance->table.users; user != NULL; user = user->hh.next) {
 		park_forget(user);
 		park_flag_parked(user, PARK_ASK);
 		user->flags &= (uint8_t)~(USER_WATCHED | USER_TOLD_HOOKED | USER_RECHECK);
@@ -339,6 +347,12 @@ static void connected(void *owner)
 		queue_add(instance, user);
 	}
 	queue_pump(instance);
+}
+
+static void backend_told(struct hub_instance *instance, const Belfry__Connector__Backend *backend)
+{
+	instance->knows_backend = true;
+	error_set(&instance->backend_trouble, "%s", backend->up ? "" : *backend->trouble == '\0' ? "?" : backend->trouble);
 }
 
 static int told(const uint8_t *body, size_t length, void *owner)
@@ -353,6 +367,8 @@ static int told(const uint8_t *body, size_t length, void *owner)
 		user = park_user_find(&instance->table, response->positions->user);
 		if (user != NULL)
 			hub_user_told(instance, user, response);
+	} else if (response->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_BACKEND) {
+		backend_told(instance, response->backend);
 	}
 	belfry__connector__response__free_unpacked(response, NULL);
 	return 0;

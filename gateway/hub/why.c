@@ -93,10 +93,10 @@ static void different_sentence(const struct hub_event *event, char *text)
 static void failed_sentence(const struct hub_event *event, char *text)
 {
 	if (*event->collection == '\0')
-		snprintf(text, SENTENCE_MAX, "the backend could not say: %s", event->text);
+		snprintf(text, SENTENCE_MAX, "the backend could not say: %s", log_escape(event->text));
 	else
 		snprintf(text, SENTENCE_MAX, "the backend could not say where %s stands: %s", in_words(event->collection),
-			event->text);
+			log_escape(event->text));
 }
 
 static void parked_sentence(const struct hub_event *event, char *text)

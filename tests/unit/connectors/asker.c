@@ -8,9 +8,17 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+static void backend_told(struct asker *asker, const Belfry__Connector__Backend *backend)
+{
+	asker->backends++;
+	snprintf(asker->trouble, sizeof asker->trouble, "%s", backend->trouble);
+	assert_true(backend->up == (*backend->trouble == '\0'));
+}
 
 static void received(struct link *link, const uint8_t *body, size_t length, int fd, void *owner)
 {
@@ -19,6 +27,11 @@ static void received(struct link *link, const uint8_t *body, size_t length, int 
 
 	(void)link;
 	assert_non_null(answer);
+	if (answer->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_BACKEND) {
+		backend_told(asker, answer->backend);
+		belfry__connector__response__free_unpacked(answer, NULL);
+		return;
+	}
 	assert_true(asker->count < ASKER_ANSWERS_MAX);
 	if (answer->body_case == BELFRY__CONNECTOR__RESPONSE__BODY_LOGGED_IN && answer->logged_in->handle.len > 0) {
 		assert_int_equal(answer->logged_in->handle.len, ASKER_HANDLE_BYTES);

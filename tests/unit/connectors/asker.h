@@ -18,6 +18,8 @@ struct asker {
 	Belfry__Connector__Response *answers[ASKER_ANSWERS_MAX];
 	int fds[ASKER_ANSWERS_MAX];
 	uint8_t handle[ASKER_HANDLE_BYTES];                  /* of the last login */
+	unsigned backends;                                   /* how often it was told of the backend: none of the answers */
+	char trouble[256];                                   /* … and what was wrong; "": nothing */
 };
 
 void asker_connect(struct asker *, struct net *, const char *place, const char *role);

@@ -139,7 +139,9 @@ static void many_guesses_at_once_are_as_few_as_one_after_the_other(void **state)
 		"198.51.100.1", "laptop")), STATUS(OK));
 	fixture_login(&fixture, "bob@example.org");
 	fake_imap_refuse(&fixture.backend);
-	assert_int_equal(asker_status(&fixture.front, login(&fixture, "alice@example.org", "one more")), STATUS(THROTTLED));
+	uint64_t last = login(&fixture, "alice@example.org", "one more");
+	assert_int_equal(asker_status(&fixture.front, last), STATUS(THROTTLED));
+	assert_memory_equal(asker_answer(&fixture.front, last, 0)->reason, "too many wrong passwords", 24);
 	fixture_stop(&fixture);
 }
 

@@ -447,6 +447,66 @@ static void a_master_watches_with_nobodys_password(void **state)
 	fixture_stop(&fixture);
 }
 
+static void count_line(enum log_level level, const char *text, void *data)
+{
+	struct buffer *lines = data;
+
+	(void)level;
+	buffer_printf(lines, "%s\n", text);
+}
+
+static void a_master_that_is_refused_is_told_at_once(void **state)
+{
+	struct fixture fixture;
+	struct buffer lines = BUFFER_EMPTY;
+
+	(void)state;
+	fixture_start(&fixture, "watch_as=master\nmaster_user=m\nmaster_password=wrong\nhost=localhost\nport=1143\n");
+	log_set_sink(count_line, &lines);
+	assert_int_equal(fixture.hub.backends, 0); /* nobody has been there */
+	uint64_t check = asker_check(&fixture.hub, alice, inbox);
+	assert_int_equal(asker_status(&fixture.hub, check), STATUS(UNAVAILABLE));
+	assert_non_null(strstr(asker_answer(&fixture.hub, check, 0)->reason, "localhost:1143: refuses master_user m: "));
+	assert_non_null(strstr(fixture.hub.trouble, "localhost:1143: refuses master_user m: "));
+	assert_non_null(strstr(buffer_string(&lines), "backend localhost:1143: refuses master_user"));
+	check = asker_check(&fixture.hub, alice, inbox); /* within the back-off */
+	assert_non_null(strstr(asker_answer(&fixture.hub, check, 0)->reason, "refuses master_user"));
+	/* A phone's own login does not make that good, a master's does. */
+	fixture_login(&fixture, alice);
+	assert_non_null(strstr(fixture.hub.trouble, "refuses master_user"));
+	fixture.backend.password = "wrong";
+	asker_check(&fixture.hub, "bob@example.org", inbox);
+	assert_string_equal(fixture.hub.trouble, "");
+	assert_non_null(strstr(buffer_string(&lines), "backend localhost:1143 lets the master user in"));
+	log_set_sink(NULL, NULL);
+	buffer_release(&lines);
+	fixture_stop(&fixture);
+}
+
+static void a_backend_that_is_away_is_told_with_its_name(void **state)
+{
+	struct fixture fixture;
+	struct asker late;
+
+	(void)state;
+	fixture_start(&fixture, "watch_as=master\nmaster_user=m\nmaster_password=secret\nhost=localhost\nport=1143\n");
+	fixture.backend.is_down = true;
+	uint64_t login = asker_login(&fixture.front, alice, "secret", "192.0.2.1", "d");
+	assert_int_equal(asker_status(&fixture.front, login), STATUS(UNAVAILABLE));
+	assert_memory_equal(asker_answer(&fixture.front, login, 0)->reason, "localhost:1143: ", 16);
+	assert_memory_equal(fixture.hub.trouble, "localhost:1143: ", 16);
+	assert_int_equal(fixture.front.backends, 0); /* told to the hub alone */
+	asker_connect(&late, fixture.net, "connector/imap", "hub");
+	loop_settle(fixture.loop);
+	assert_string_equal(late.trouble, fixture.hub.trouble);
+	fixture.backend.is_down = false;
+	fixture_login(&fixture, alice);
+	assert_string_equal(fixture.hub.trouble, "");
+	assert_int_equal(late.backends, 2);
+	asker_free(&late);
+	fixture_stop(&fixture);
+}
+
 static void names_that_no_mailbox_can_have_are_not_found(void **state)
 {
 	static const char *const odd[] = {"\x01", "IN\r\nBOX", "\xff", "INBOX", NULL};
@@ -487,6 +547,8 @@ int main(void)
 		cmocka_unit_test(a_check_after_an_unwatch_is_not_answered_from_an_old_view),
 		cmocka_unit_test(sessions_are_bounded_and_a_line_a_minute_says_so),
 		cmocka_unit_test(a_master_watches_with_nobodys_password),
+		cmocka_unit_test(a_master_that_is_refused_is_told_at_once),
+		cmocka_unit_test(a_backend_that_is_away_is_told_with_its_name),
 		cmocka_unit_test(names_that_no_mailbox_can_have_are_not_found),
 	};
 

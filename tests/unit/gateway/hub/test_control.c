@@ -93,7 +93,7 @@ static void status_counts_and_names_connectors_and_fronts(void **state)
 	assert_has(answer, "row\tparks\t1\n");
 	assert_has(answer, "row\trung_changed\t1\n");
 	assert_has(answer, "row\thook\t1\t1\t1\t0\t0\n");
-	assert_has(answer, "row\tmain\tyes\ttrusted\t1\t0\t0\t0\t0\n");
+	assert_has(answer, "row\tmain\tyes\t-\ttrusted\t1\t0\t0\t0\t0\t0\t-\n");
 	assert_has(answer, "table\thooks\tconnector\tsource\ttrusted\nrow\tmain\tnone\tyes\nrow\tmain\thook\tyes\n");
 	assert_has(answer, "table\tfronts\t#number\t#pid\t#held\nrow\t1\t0\t0\n");
 }
@@ -105,7 +105,34 @@ static void status_counts_what_a_connector_refused_for_want_of_sessions(void **s
 	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
 	assert_int_equal(try.connector.watches, 1);
 	assert_int_equal(try.connector.checks, 1);
-	assert_has(ask("status\n"), "row\tmain\tyes\ttrusted\t1\t1\t0\t0\t2\n");
+	assert_has(ask("status\n"), "row\tmain\tyes\t-\ttrusted\t1\t1\t0\t0\t2\t1\t-\n");
+}
+
+static void status_and_metrics_tell_how_the_backend_is(void **state)
+{
+	(void)state;
+	try_tell_backend(&try, NULL);
+	assert_has(ask("status\n"), "row\tmain\tyes\tup\ttrusted\t0\t0\t0\t0\t0\t0\t-\n");
+	assert_has(ask("metrics\n"), "belfry_backend_down{connector=\"main\"} 0\n");
+	try_tell_backend(&try, "mail.example:143: refuses\tmaster_user");
+	assert_has(ask("status\n"), "row\tmain\tyes\tdown\ttrusted\t0\t0\t0\t0\t0\t0\tmail.example:143: refuses\\x09master_user\n");
+	assert_has(ask("metrics\n"), "belfry_backend_down{connector=\"main\"} 1\n");
+	try_connector_lose(&try);
+	assert_true(try_warning(&try, "connector"));
+	assert_has(ask("status\n"), "row\tmain\tno\t-\t");
+	try_connector_return(&try); /* it tells anew, when it knows */
+	assert_has(ask("status\n"), "row\tmain\tyes\t-\t");
+}
+
+static void why_tells_what_the_backend_failed_with(void **state)
+{
+	(void)state;
+	try.connector.status = BELFRY__CONNECTOR__STATUS__UNAVAILABLE;
+	try.connector.reason = "mail.example:143: connect: Connection refused";
+	assert_false(try_park(&try, &front, ALICE, "D1", 0, 17));
+	assert_has(ask("why\talice\n"), "the backend could not say: UNAVAILABLE: mail.example:143: connect: Connection refused\n");
+	assert_has(ask("status\n"), "row\tchecks_failed\t1\n");
+	assert_has(ask("metrics\n"), "belfry_connector_checks_failed_total{connector=\"main\"} 1\n");
 }
 
 static void tell_outcome(uint64_t change_us, const char *source)
@@ -377,6 +404,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(status_counts_what_a_connector_refused_for_want_of_sessions),
 		CASE(status_counts_and_names_connectors_and_fronts),
+		CASE(status_and_metrics_tell_how_the_backend_is),
+		CASE(why_tells_what_the_backend_failed_with),
 		CASE(status_tells_how_long_changes_are_under_way),
 		CASE(held_shows_who_waits_for_what),
 		CASE(why_tells_in_order_why_it_rang),

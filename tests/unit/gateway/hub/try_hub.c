@@ -76,6 +76,8 @@ static void positions_send(struct try_connector *connector, uint64_t id, Belfry_
 	positions.n_positions = count;
 	positions.source = (char *)(uintptr_t)source;
 	response.id = id;
+	if (connector->reason != NULL)
+		response.reason = (char *)(uintptr_t)connector->reason;
 	response.status = id == 0 ? BELFRY__CONNECTOR__STATUS__OK : status;
 	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_POSITIONS;
 	response.positions = &positions;
@@ -235,6 +237,20 @@ void try_tell(struct try_hub *try, const char *user, const char *collection, con
 void try_tell_status(struct try_hub *try, const char *user, Belfry__Connector__Status status)
 {
 	positions_send(&try->connector, 0, status, user, NULL, 0, "idle");
+	loop_settle(try->loop);
+}
+
+void try_tell_backend(struct try_hub *try, const char *trouble)
+{
+	Belfry__Connector__Response response = BELFRY__CONNECTOR__RESPONSE__INIT;
+	Belfry__Connector__Backend backend = BELFRY__CONNECTOR__BACKEND__INIT;
+
+	backend.up = trouble == NULL;
+	if (trouble != NULL)
+		backend.trouble = (char *)(uintptr_t)trouble;
+	response.body_case = BELFRY__CONNECTOR__RESPONSE__BODY_BACKEND;
+	response.backend = &backend;
+	link_send(try->connector.link, &response.base, -1);
 	loop_settle(try->loop);
 }
 

@@ -32,6 +32,7 @@ struct try_connector {
 	size_t stand_count;
 	bool is_holding;                        /* Checks are not answered until try_connector_answer() */
 	Belfry__Connector__Status status;       /* of every answer */
+	const char *reason;                     /* … in words; NULL: none */
 	uint64_t held[TRY_CHECKS];
 	Belfry__Connector__Request *held_request[TRY_CHECKS];
 	size_t held_count;
@@ -85,6 +86,8 @@ void try_stand_status(struct try_hub *, const char *user, const char *collection
 /* … and the connector says so, unasked. */
 void try_tell(struct try_hub *, const char *user, const char *collection, const char *source);
 void try_tell_status(struct try_hub *, const char *user, Belfry__Connector__Status);
+/* NULL: it is well. */
+void try_tell_backend(struct try_hub *, const char *trouble);
 /* Answers the Checks that were held. */
 void try_connector_answer(struct try_hub *);
 void try_connector_lose(struct try_hub *);
