@@ -276,12 +276,19 @@ static int show(struct buffer *answer, bool is_json)
 
 /* --- what is not the hub's alone ------------------------------------------------------------------------------------------ */
 
+struct asking {
+	const char *path; /* of the socket */
+	char **words;
+	int count;
+	bool is_json;
+};
+
 /* main bound the socket: that is whom the kernel names as its other end, whoever answers there. */
-static int reload(const char *path)
+static int reload(const struct asking *asking)
 {
 	struct ucred peer;
 	socklen_t length = sizeof peer;
-	int fd = connect_to(path), result = -1;
+	int fd = connect_to(asking->path), result = -1;
 
 	if (fd < 0)
 		return STATUS_UNREACHABLE;
@@ -317,14 +324,13 @@ static int take_backup(struct buffer *answer, const char *folder)
 }
 
 /* As it came: no tables. */
-static int metrics(const char *path)
+static int metrics(const struct asking *asking)
 {
-	static char word[] = "metrics";
 	static const char ok[] = "ok\n";
 	struct buffer answer = BUFFER_EMPTY;
 	int status = STATUS_UNREACHABLE;
 
-	if (ask(path, (char *[]){word}, 1, &answer) == 0) {
+	if (ask(asking->path, asking->words, 1, &answer) == 0) {
 		if (answer.length >= sizeof ok - 1 && memcmp(answer.data, ok, sizeof ok - 1) == 0) {
 			fwrite(answer.data + sizeof ok - 1, 1, answer.length - (sizeof ok - 1), stdout);
 			status = STATUS_DONE;
@@ -336,16 +342,16 @@ static int metrics(const char *path)
 	return status;
 }
 
-static int backup(const char *path, const char *folder)
+static int backup(const struct asking *asking)
 {
-	static char word[] = "backup";
+	const char *folder = asking->words[1];
 	struct buffer answer = BUFFER_EMPTY;
 
 	if (mkdir(folder, 0700) < 0) {
 		fprintf(stderr, "belfryctl: %s: %s; name a folder that is not there yet\n", folder, strerror(errno));
 		return STATUS_REFUSED;
 	}
-	int status = ask(path, (char *[]){word}, 1, &answer) < 0 ? STATUS_UNREACHABLE : take_backup(&answer, folder);
+	int status = ask(asking->path, asking->words, 1, &answer) < 0 ? STATUS_UNREACHABLE : take_backup(&answer, folder);
 	buffer_release(&answer);
 	if (status != STATUS_DONE)
 		folder_remove(folder);
@@ -353,6 +359,28 @@ static int backup(const char *path, const char *folder)
 		printf("the store is in %s\n", folder);
 	return status;
 }
+
+/* What the hub does by itself. */
+static int ask_hub(const struct asking *asking)
+{
+	struct buffer answer = BUFFER_EMPTY;
+	int status = STATUS_UNREACHABLE;
+
+	if (ask(asking->path, asking->words, asking->count, &answer) == 0)
+		status = show(&answer, asking->is_json);
+	buffer_release(&answer);
+	return status;
+}
+
+static const struct request {
+	const char *name;
+	int least, most; /* words, its name among them */
+	int (*run)(const struct asking *);
+} requests[] = {
+	{"status", 1, 1, ask_hub}, {"metrics", 1, 1, metrics}, {"held", 1, 2, ask_hub}, {"why", 2, 3, ask_hub},
+	{"kick", 2, 3, ask_hub}, {"devices", 2, 2, ask_hub}, {"forget", 3, 3, ask_hub}, {"backup", 2, 2, backup},
+	{"reload", 1, 1, reload}, {"trace", 3, 3, ask_hub},
+};
 
 /* --- the command line ------------------------------------------------------------------------------------------------------ */
 
@@ -375,39 +403,41 @@ static bool words_are_right(char *words[], int count)
 	return count > 0 && count <= CONTROL_WORDS_MAX && length < CONTROL_LINE_MAX;
 }
 
+/* NULL: there is none, or not with these words. */
+static const struct request *request_find(char *words[], int count)
+{
+	const struct request *end = requests + sizeof requests / sizeof *requests;
+
+	if (!words_are_right(words, count))
+		return NULL;
+	if (strcmp(words[0], "trace") == 0 && (count < 2 || (strcmp(words[1], "on") != 0 && strcmp(words[1], "off") != 0)))
+		return NULL;
+	for (const struct request *request = requests; request < end; request++)
+		if (strcmp(request->name, words[0]) == 0)
+			return count >= request->least && count <= request->most ? request : NULL;
+	return NULL;
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'}, {0},
 	};
-	struct buffer answer = BUFFER_EMPTY;
-	const char *path = DEFAULT_SOCKET;
-	bool is_json = false;
+	struct asking asking = {.path = DEFAULT_SOCKET};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "+s:jhV", options, NULL)) != -1) {
 		switch (option) {
-		case 's': path = optarg; break;
-		case 'j': is_json = true; break;
+		case 's': asking.path = optarg; break;
+		case 'j': asking.is_json = true; break;
 		case 'h': return usage(stdout, STATUS_DONE);
 		case 'V': printf("belfryctl %s\n", VERSION); return STATUS_DONE;
 		default: return usage(stderr, STATUS_USAGE);
 		}
 	}
-	if (!words_are_right(argv + optind, argc - optind))
-		return usage(stderr, STATUS_USAGE);
-	if (strcmp(argv[optind], "reload") == 0)
-		return argc - optind == 1 ? reload(path) : usage(stderr, STATUS_USAGE);
-	if (strcmp(argv[optind], "metrics") == 0)
-		return argc - optind == 1 ? metrics(path) : usage(stderr, STATUS_USAGE);
-	if (strcmp(argv[optind], "backup") == 0)
-		return argc - optind == 2 ? backup(path, argv[optind + 1]) : usage(stderr, STATUS_USAGE);
-	if (ask(path, argv + optind, argc - optind, &answer) < 0) {
-		buffer_release(&answer);
-		return STATUS_UNREACHABLE;
-	}
-	int status = show(&answer, is_json);
-	buffer_release(&answer);
-	return status;
+	asking.words = argv + optind;
+	asking.count = argc - optind;
+	const struct request *request = request_find(asking.words, asking.count);
+	return request == NULL ? usage(stderr, STATUS_USAGE) : request->run(&asking);
 }

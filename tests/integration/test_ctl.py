@@ -109,7 +109,9 @@ class Control(unittest.TestCase):
         self.assertIn("nobody listens at", result.stderr)
 
     def test_wrong_usage_is_status_2(self):
-        for arguments in ([], ["why", "a\tb"], ["-x"], ["a"] * 5, ["why", ""]):
+        for arguments in ([], ["why", "a\tb"], ["-x"], ["a"] * 5, ["why", ""],
+                          ["why"], ["what"], ["status", "x"], ["forget", "a"],
+                          ["backup"], ["trace", "maybe", "all"]):
             result = self.ctl(*arguments)
             self.assertEqual(result.returncode, 2, arguments)
             self.assertIn("usage: belfryctl", result.stderr)
