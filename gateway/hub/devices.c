@@ -86,8 +86,8 @@ static void listed(enum store_status status, const struct store_entry *entries, 
 	buffer_append_string(&answer, "ok\ntable\tdevices\tdevice\ttype\tprotocol\tsince\twaits\tmodel\tname\tos\tphone\tagent\n");
 	for (size_t i = 0; i < count; i++)
 		device_row(hub_visitor_hub(visitor), &entries[i], &answer);
-	if (more)
-		buffer_append_string(&answer, "note\tand more\n");
+	buffer_printf(&answer, "note\t%zu%s of at most %u devices (max_devices)\n", count, more ? ", and more," : "",
+		hub_visitor_hub(visitor)->settings.max_devices);
 	hub_visitor_answer(visitor, &answer);
 	buffer_release(&answer);
 }

@@ -319,10 +319,12 @@ static void devices_are_listed_and_forgotten(void **state)
 	answer = ask("devices\talice\n");
 	assert_has(answer, "row\tD1\tSmartPhone\t14.1\t2023-11-14\tyes\tPixel\tAlice's phone\t-\t-\tBell/1.0\n");
 	assert_has(answer, "row\tD2\t-\t-\t-\tno\t-\t-\t-\t-\t-\n");
+	assert_has(answer, "note\t2 of at most 3 devices (max_devices)\n");
 	assert_has(ask("forget\talice\tD1\n"), "ok\nnote\tall that was kept of it is gone (2 records)");
 	assert_non_null(try_woken(&front, 0));
 	answer = ask("devices\talice\n");
 	assert_null(strstr(answer, "D1"));
+	assert_has(answer, "note\t1 of at most 3 devices");
 	assert_has(answer, "row\tD2");
 	assert_has(ask("forget\talice\tD1\n"), "error\tnothing is kept");
 	store_memory_refuse(try.store, 0);
