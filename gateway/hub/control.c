@@ -193,8 +193,10 @@ static void answer_kick(struct hub *hub, char *words[], size_t count, struct buf
 	char name[USER_MAX + 1];
 	const char *user = canonical(hub, words[1], name);
 	const struct object object = {.user = user, .device = count > 2 ? words[2] : NULL};
-	unsigned kicked = !principal_may(&principal_admin, ACTION_KICK, &object) ? 0 : hub_route_kick(hub, user, count > 2 ? words[2] : NULL, BELFRY__ROLE__WAKE_REASON__KICKED);
+	unsigned kicked = 0;
 
+	if (principal_may(&principal_admin, ACTION_KICK, &object))
+		kicked = hub_route_kick(hub, user, object.device, BELFRY__ROLE__WAKE_REASON__KICKED);
 	if (kicked == 0) {
 		buffer_printf(answer, "error\tno request of %s%s%s is held: there is nobody to kick\n", log_escape(user),
 			count > 2 ? " " : "", count > 2 ? log_escape(words[2]) : "");
