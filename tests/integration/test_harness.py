@@ -615,12 +615,14 @@ class Stopping(unittest.TestCase):
                               os.path.join(folder, "log"),
                               env=dict(os.environ, TMPDIR=folder))
             self.addCleanup(process.stop)
-            wait_until(lambda: any("front" in command_of(pid)
-                                   for pid in tree_of(process.pid)), "a front")
+            process.wait_ready(lambda: any(
+                "front" in command_of(pid) for pid in tree_of(process.pid)),
+                "a front", timeout_s=300)
             started = tree_of(process.pid)
             os.kill(process.pid, number)
-            self.assertEqual(process.popen.wait(60), 128 + number)
-            wait_until(lambda: not any(map(command_of, started)), "their end")
+            self.assertEqual(process.popen.wait(300), 128 + number)
+            wait_until(lambda: not any(map(command_of, started)), "their end",
+                       timeout_s=300)
             self.assertEqual(os.listdir(folder), ["log"])
 
     def test_free_ports_are_different(self):
