@@ -221,6 +221,19 @@ def tree_of(pid):
     return found
 
 
+def memory_kb(pid, field="VmHWM"):
+    """A line of proc(5)'s status, at its largest by default; None when the
+    process has ended."""
+    try:
+        with open("/proc/%d/status" % pid, encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith(field + ":"):
+                    return int(line.split()[1])
+    except OSError:
+        pass
+    return None
+
+
 class Process:
     """A server in the foreground, leader of its own session.
 
