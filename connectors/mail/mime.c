@@ -138,6 +138,19 @@ static struct boundary_match match_line(const struct parser *parser, const char 
 	return match;
 }
 
+/* The next line that begins with "--": no other can match, so most of a body is passed over in one go. */
+static const char *next_dashes(const struct parser *parser)
+{
+	const char *at = parser->at;
+
+	while ((at = memchr(at, '-', (size_t)(parser->end - at))) != NULL) {
+		if (at[-1] == '\n' && parser->end - at > 1 && at[1] == '-')
+			return at;
+		at++;
+	}
+	return parser->end;
+}
+
 /* From here to the next boundary line, which is taken; what lies between, without its last line end, in body_r. */
 static struct boundary_match skip_to_boundary(struct parser *parser, struct slice *body_r)
 {
@@ -145,7 +158,7 @@ static struct boundary_match skip_to_boundary(struct parser *parser, struct slic
 	struct boundary_match match = {.depth = -1};
 
 	while (parser->at < parser->end) {
-		const char *line = parser->at, *dashes;
+		const char *line = parser->at;
 
 		parser->at = line_end(parser, line);
 		match = match_line(parser, line, parser->at);
@@ -158,9 +171,7 @@ static struct boundary_match skip_to_boundary(struct parser *parser, struct slic
 			*body_r = slice_of(start, (size_t)(end - start));
 			return match;
 		}
-		/* No line before the next "\n--" can match: most of a body is passed over in one go. */
-		dashes = parser->depth > 0 ? memmem(parser->at - 1, (size_t)(parser->end - parser->at) + 1, "\n--", 3) : NULL;
-		parser->at = dashes != NULL ? dashes + 1 : parser->end;
+		parser->at = parser->depth > 0 ? next_dashes(parser) : parser->end;
 	}
 	*body_r = slice_of(start, (size_t)(parser->end - start));
 	return match;
