@@ -10,6 +10,7 @@ struct collector {
 	struct buffer phrase;  /* what stands outside < > and ( ) */
 	struct buffer comment;
 	struct buffer angle;
+	bool has_at;           /* there is an '@' in the phrase */
 	bool has_angle;
 	bool quotes_are_broken; /* one never closed: none is looked for any more, or each would be, to the end */
 	bool is_full;
@@ -23,6 +24,18 @@ static void append_unfolded(struct buffer *to, char byte)
 {
 	if (byte != '\r' && byte != '\n')
 		buffer_append_byte(to, byte == '\t' ? ' ' : (uint8_t)byte);
+}
+
+static void append_to_phrase(struct collector *collector, char byte)
+{
+	append_unfolded(&collector->phrase, byte);
+	collector->has_at = collector->has_at || byte == '@';
+}
+
+static void forget_phrase(struct collector *collector)
+{
+	buffer_release(&collector->phrase);
+	collector->has_at = false;
 }
 
 /* From the opening quote to what follows the closing one; a quote that never closes is an ordinary character. */
@@ -40,7 +53,7 @@ static const char *take_quoted(struct collector *collector, const char *at, cons
 	for (at++; at < close; at++) {
 		if (*at == '\\')
 			at++;
-		append_unfolded(&collector->phrase, *at);
+		append_to_phrase(collector, *at);
 	}
 	return close + 1;
 }
@@ -116,7 +129,7 @@ static struct slice trimmed(const struct buffer *buffer)
 
 static void forget(struct collector *collector)
 {
-	buffer_release(&collector->phrase);
+	forget_phrase(collector);
 	buffer_release(&collector->comment);
 	buffer_release(&collector->angle);
 	collector->has_angle = false;
@@ -124,7 +137,7 @@ static void forget(struct collector *collector)
 
 static bool is_bare(const struct collector *collector, struct slice phrase)
 {
-	return !collector->has_angle && phrase.length > 0 && memchr(phrase.at, '@', phrase.length) != NULL;
+	return !collector->has_angle && phrase.length > 0 && collector->has_at;
 }
 
 static void tell(struct collector *collector)
@@ -172,12 +185,12 @@ static const char *take_piece(struct collector *collector, const char *at, const
 	case '(': return take_comment(collector, at, end);
 	case '<': return take_angle(collector, at, end);
 	case ':': /* the name of a group, unless it is one of the broken forms with @ before it */
-		if (memchr(collector->phrase.data != NULL ? collector->phrase.data : "", '@', collector->phrase.length) == NULL)
-			buffer_release(&collector->phrase);
+		if (!collector->has_at)
+			forget_phrase(collector);
 		return at + 1;
 	case ',':
 	case ';': finish(collector); return at + 1;
-	default: append_unfolded(&collector->phrase, *at); return at + 1;
+	default: append_to_phrase(collector, *at); return at + 1;
 	}
 }
 
