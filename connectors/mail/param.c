@@ -42,19 +42,29 @@ static struct slice take_until(struct slice *rest, const char *stops)
 	return slice_trim(taken);
 }
 
+/* Where the quoted string ends that begins there: at its closing quote, or with the field. */
+static size_t quoted_end(struct slice rest)
+{
+	size_t i = 1;
+
+	while (i < rest.length && rest.at[i] != '"')
+		i += rest.at[i] == '\\' && i + 1 < rest.length ? 2 : 1;
+	return i;
+}
+
 /* A quoted string, from its quote on. */
 static struct slice take_quoted(struct arena *arena, struct slice *rest)
 {
-	char *text = arena_alloc(arena, rest->length), *to = text;
-	size_t i = 1;
+	size_t end = quoted_end(*rest);
+	char *text = arena_alloc(arena, end), *to = text;
 
-	for (; i < rest->length && rest->at[i] != '"'; i++) {
-		if (rest->at[i] == '\\' && i + 1 < rest->length)
+	for (size_t i = 1; i < end; i++) {
+		if (rest->at[i] == '\\' && i + 1 < end)
 			i++;
 		if (rest->at[i] != '\r' && rest->at[i] != '\n')
 			*to++ = rest->at[i];
 	}
-	advance(rest, i < rest->length ? i + 1 : i);
+	advance(rest, end < rest->length ? end + 1 : end);
 	return slice_of(text, (size_t)(to - text));
 }
 
