@@ -8,8 +8,8 @@
 
 enum {
 	HTML_BYTES_MAX = 1024 * 1024,       /* what is converted of one body; the rest is left out */
-	HTML_DEPTH_MAX = 400,               /* elements within elements: the parser takes time with its square */
-	HTML_MEMORY_MAX = 64 * 1024 * 1024  /* of the parser's tree: unclosed formatting can square its size */
+	HTML_MEMORY_MAX = 64 * 1024 * 1024, /* of the parser's tree: unclosed formatting can square its size */
+	HTML_CPU_MS = 3000                  /* of the processor: a megabyte of what people write takes a thirtieth of it */
 };
 
 /* Links keep their address, lists their bullets, quotes their '>'. Over a limit the tags are just dropped. */

@@ -3,22 +3,39 @@
 #include "connectors/mail/html_tree.h"
 
 #include <setjmp.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "connectors/mail/html.h"
+#include "connectors/mail/html_bounds.h"
 #include "lib/core/arena.h"
 
-/* --- the parser's memory --------------------------------------------------------------------------------------- */
+/* --- the parser's memory and time ------------------------------------------------------------------------------ */
+
+enum { CALLS_A_LOOK = 256 }; /* at the clock */
 
 struct memory {
 	struct arena *arena;
+	unsigned calls;
+	int64_t until_ms;
 	jmp_buf full;
 };
 
+static int64_t cpu_ms(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+/* Whatever the parser does it does in pieces of memory. */
 static void *parser_alloc(void *data, size_t size)
 {
 	struct memory *memory = data;
+	bool is_late = memory->calls++ % CALLS_A_LOOK == 0 && cpu_ms() > memory->until_ms;
 
-	if (arena_used(memory->arena) + size > HTML_MEMORY_MAX)
+	if (is_late || arena_used(memory->arena) + size > HTML_MEMORY_MAX)
 		longjmp(memory->full, 1);
 	return arena_alloc(memory->arena, size);
 }
@@ -29,50 +46,15 @@ static void parser_free(void *data, void *pointer)
 	(void)pointer;
 }
 
-/* --- what is too much ------------------------------------------------------------------------------------------ */
-
-/* Elements that have no end or whose end may be left out: they do not add to the depth. */
-static bool is_flat(struct slice name)
-{
-	static const char *const flat[] = {"br", "img", "hr", "input", "meta", "link", "col", "area", "base", "wbr", "p",
-		"li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "body", "html", "head", "o:p"};
-
-	for (size_t i = 0; i < sizeof flat / sizeof *flat; i++)
-		if (slice_is(name, flat[i]))
-			return true;
-	return false;
-}
-
-/* Elements open at the same time, at the most, counted roughly and without a parser. */
-static bool is_too_deep(struct slice html)
-{
-	const char *at = html.at, *end = html.at + html.length;
-	int depth = 0;
-
-	while (at < end && (at = memchr(at, '<', (size_t)(end - at))) != NULL && ++at < end) {
-		bool closes = *at == '/';
-		const char *name = closes ? at + 1 : at;
-
-		for (at = name; at < end && (((*at | 0x20) >= 'a' && (*at | 0x20) <= 'z') || *at == ':'); at++)
-			;
-		if (at == name || is_flat(slice_of(name, (size_t)(at - name))))
-			continue;
-		depth += closes ? (depth > 0 ? -1 : 0) : 1;
-		if (depth > HTML_DEPTH_MAX)
-			return true;
-	}
-	return false;
-}
-
 /* --- the tree -------------------------------------------------------------------------------------------------- */
 
 bool html_tree(struct slice html, html_tree_use *use, void *data)
 {
-	struct memory memory = {.arena = NULL};
+	struct memory memory = {.until_ms = cpu_ms() + HTML_CPU_MS};
 	GumboOptions options = kGumboDefaultOptions;
 	volatile bool is_done = false;
 
-	if (html.length > HTML_BYTES_MAX || is_too_deep(html))
+	if (html.length > HTML_BYTES_MAX || !html_is_bounded(html))
 		return false;
 	memory.arena = arena_create(64 * 1024);
 	options.allocator = parser_alloc;

@@ -9,7 +9,7 @@
 
 typedef void html_tree_use(const GumboNode *document, void *data);
 /* Calls use() with the tree, which looks into the document and is gone afterwards. False: the document is too long, too
- * deep or too large for one, and use() was not called. */
+ * deep or too large for one, or took too long to read, and use() was not called. */
 bool html_tree(struct slice html, html_tree_use *use, void *data);
 
 /* "" when it has none. */
