@@ -80,14 +80,31 @@ class Finding:
         self.assertEqual(self.document(method="GET")["ErrorCode"], "600")
 
     def test_doctype_is_refused(self):
-        for doctype in ("<!DOCTYPE x>",
+        laughs = '<!ENTITY a "ha">' + "".join(
+            '<!ENTITY %s "%s">' % (name, ("&%s;" % before) * 10)
+            for before, name in zip("abcdefgh", "bcdefghi"))
+        for doctype in ("<!DOCTYPE x>", "<!DOCTYPE x [%s]>" % laughs,
                         '<!DOCTYPE x SYSTEM "file:///etc/passwd">',
+                        '<!DOCTYPE x [<!ENTITY %% e SYSTEM "http://127.0.0.1:%d'
+                        '/"> %%e;]>' % self.belfry.port,
                         '<!DOCTYPE x [<!ENTITY e SYSTEM '
                         '"file:///etc/passwd">]>'):
             found = self.document(request(
                 "&e;" if "ENTITY" in doctype else self.address(),
                 doctype=doctype))
             self.assertEqual(found["ErrorCode"], "600")
+
+    def test_another_encoding_hides_nothing(self):
+        address = self.address()
+        for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32",
+                         "cp037", "utf-7"):
+            for doctype, code in (("", None), ("<!DOCTYPE x>", "600"), (
+                    '<!DOCTYPE x [<!ENTITY e "x">]>', "600")):
+                with self.subTest(encoding, doctype=doctype):
+                    text = request(address, doctype=doctype).decode()
+                    found = self.document(text.encode(encoding))
+                    # what is not understood is refused, too
+                    self.assertIn(found.get("ErrorCode"), (code, "600"))
 
     def test_megabyte_is_refused_before_it_is_read(self):
         response = self.ask(request("x" * 1024 * 1024))
