@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "connectors/contract.h"
@@ -13,6 +14,19 @@
 #include "connectors/imap/imap.h"
 #include "connectors/imap/worker.h"
 #include "lib/core/log.h"
+
+/* A batch of mails takes 64 MB, a mail that is sent 40 MB, the HTML parser's tree 64 MB. */
+enum { WORKER_DATA_MAX = 1024 * 1024 * 1024 };
+
+/* A worker that wants more dies of it, and the mail that it is at is left out from then on. */
+static void limit_memory(void)
+{
+#ifndef BELFRY_SANITIZERS /* their shadow counts */
+	struct rlimit limit = {WORKER_DATA_MAX, WORKER_DATA_MAX};
+
+	setrlimit(RLIMIT_DATA, &limit);
+#endif
+}
 
 static int run_worker(const struct imap_settings *settings)
 {
@@ -24,6 +38,7 @@ static int run_worker(const struct imap_settings *settings)
 		daemon_refuse(&error);
 	}
 	close(BOARD_FD);
+	limit_memory();
 	/* What a daemon that was killed has left would go on beside the workers of the next one. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return worker_run(CONNECTOR_LISTEN_FD, settings, board);

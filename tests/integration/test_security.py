@@ -172,6 +172,18 @@ class Security(unittest.TestCase):
                 self.assertEqual(core.split()[4], "0", line)
         self.assertEqual(seen, set(users))
 
+    def test_a_worker_can_take_so_much_memory_and_no_more(self):
+        self.ready("alice")
+        limits = {}
+        for pid in self.belfry.role_pids("belfry-imap"):
+            for worker, _ in children_of(pid):
+                with open("/proc/%d/limits" % worker, encoding="utf-8") as file:
+                    limits[worker] = re.search(r"Max data size +(\S+) +(\S+)",
+                                               file.read()).groups()
+        # sanitizers take terabytes, and use few of them
+        most = "unlimited" if self.sanitized else str(2**30)
+        self.assertEqual(set(limits.values()), {(most, most)})
+
     def test_no_role_can_read_anothers_secrets(self):
         self.ready("alice")
         key, state = self.certificates.good[1], self.folder("belfry", "state")
