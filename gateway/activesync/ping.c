@@ -3,7 +3,6 @@
 #include "gateway/activesync/ping.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/engine_state.h"
@@ -191,11 +190,9 @@ static void committed(const Belfry__Role__Committed *done, void *data)
 /* Most Pings say again what the one before said. */
 static void remember(struct request *request, Belfry__Activesync__Ping *ping)
 {
-	Belfry__Role__Write *write = request_write(request, "ping", &ping->base);
-	const Belfry__Role__Record *record = request_record(request, "ping");
+	Belfry__Role__Write *write = request_rewrite(request, "ping", &ping->base);
 
-	if (record != NULL && record->value.len == write->value.len &&
-	    memcmp(record->value.data, write->value.data, write->value.len) == 0)
+	if (write == NULL)
 		hold(request);
 	else
 		request_commit(request, &write, 1, committed);

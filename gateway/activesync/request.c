@@ -184,6 +184,15 @@ Belfry__Role__Write *request_write(struct request *request, const char *key, con
 	return write;
 }
 
+Belfry__Role__Write *request_rewrite(struct request *request, const char *key, const ProtobufCMessage *message)
+{
+	Belfry__Role__Write *write = request_write(request, key, message);
+	const Belfry__Role__Record *record = request_record(request, key);
+
+	return record != NULL && record->value.len == write->value.len &&
+		memcmp(record->value.data, write->value.data, write->value.len) == 0 ? NULL : write;
+}
+
 Belfry__Role__Write *request_remove(struct request *request, const char *key)
 {
 	Belfry__Role__Write *write = request_write(request, key, NULL);
@@ -213,6 +222,20 @@ static void keep_records(struct request *request, const Belfry__Role__Begun *beg
 	}
 }
 
+static void begun_later(const Belfry__Role__Begun *begun, void *data)
+{
+	struct request *request = data;
+
+	request->hub_call = NULL;
+	if (begun == NULL || begun->status != BELFRY__ROLE__STATUS__OK) {
+		request_answer_retry(request, begun == NULL ? "the hub does not answer" : "the store cannot read now");
+		return;
+	}
+	request->transaction = begun->transaction;
+	keep_records(request, begun);
+	request->read(request);
+}
+
 static void read_came(const Belfry__Role__Begun *begun, void *data)
 {
 	struct request *request = data;
@@ -223,18 +246,31 @@ static void read_came(const Belfry__Role__Begun *begun, void *data)
 	request->read(request);
 }
 
-void request_read(struct request *request, char **keys, size_t count, void (*done)(struct request *))
+static void ask_records(struct request *request, Belfry__Role__Begin *question, hub_begun *came)
 {
 	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
-	Belfry__Role__Begin question = BELFRY__ROLE__BEGIN__INIT;
 
 	principal.user = (char *)request->user;
 	principal.device = (char *)request->device;
-	question.principal = &principal;
+	question->principal = &principal;
+	request->hub_call = hub_begin(request->engine->host.hub, question, came, request);
+	question->principal = NULL; /* it is not read any more */
+}
+
+void request_read(struct request *request, char **keys, size_t count, void (*done)(struct request *))
+{
+	Belfry__Role__Begin question = BELFRY__ROLE__BEGIN__INIT;
+
 	question.keys = keys;
 	question.n_keys = count;
 	request->read = done;
-	request->hub_call = hub_begin(request->engine->host.hub, &question, read_came, request);
+	ask_records(request, &question, read_came);
+}
+
+void request_begin(struct request *request, Belfry__Role__Begin *begin, void (*done)(struct request *))
+{
+	request->read = done;
+	ask_records(request, begin, begun_later);
 }
 
 static Belfry__Role__Record *record_to_write(struct request *request, const char *key)
@@ -267,8 +303,13 @@ static void commit_came(const Belfry__Role__Committed *committed, void *data)
 {
 	struct request *request = data;
 	bool is_first = request->writes != NULL;
+	bool is_conflict = committed != NULL && committed->status == BELFRY__ROLE__STATUS__CONFLICT;
 
 	request->hub_call = NULL;
+	if (is_conflict && request->takes_conflict) {
+		request->committed(committed, request);
+		return;
+	}
 	if (committed != NULL && !is_first)
 		request->transaction = 0; /* the hub has let the locks go, whatever became of the writes */
 	if (is_first && committed != NULL && committed->status == BELFRY__ROLE__STATUS__OK)
@@ -279,7 +320,7 @@ static void commit_came(const Belfry__Role__Committed *committed, void *data)
 	}
 	if (committed == NULL || committed->status != BELFRY__ROLE__STATUS__OK) {
 		request_answer_retry(request, committed == NULL ? "the hub does not answer"
-			: committed->status == BELFRY__ROLE__STATUS__CONFLICT ? "another request changed the state meanwhile"
+			: is_conflict ? "another request changed the state meanwhile"
 			: "the store cannot write now");
 		return;
 	}
@@ -314,11 +355,19 @@ static void commit(struct request *request, Belfry__Role__Write **writes, size_t
 
 void request_commit(struct request *request, Belfry__Role__Write **writes, size_t count, hub_committed *committed)
 {
+	request->takes_conflict = false;
 	commit(request, writes, count, false, committed);
 }
 
 void request_commit_first(struct request *request, Belfry__Role__Write **writes, size_t count, hub_committed *committed)
 {
+	request->takes_conflict = false;
+	commit(request, writes, count, true, committed);
+}
+
+void request_commit_try(struct request *request, Belfry__Role__Write **writes, size_t count, hub_committed *committed)
+{
+	request->takes_conflict = true;
 	commit(request, writes, count, true, committed);
 }
 
@@ -379,14 +428,10 @@ static void begun(const Belfry__Role__Begun *answer, void *data)
 
 static void begin(struct request *request)
 {
-	Belfry__Role__Principal principal = BELFRY__ROLE__PRINCIPAL__INIT;
 	Belfry__Role__Begin question = BELFRY__ROLE__BEGIN__INIT;
 	static char device_key[] = "device";
 	char **keys;
 
-	principal.user = (char *)request->user;
-	principal.device = (char *)request->device;
-	question.principal = &principal;
 	int status = request->command->prepare(request, &question);
 	if (status != 0) {
 		request_answer_status(request, status);
@@ -398,7 +443,7 @@ static void begin(struct request *request)
 	keys[question.n_keys++] = device_key;
 	question.keys = keys;
 	question.is_request = true;
-	request->hub_call = hub_begin(request->engine->host.hub, &question, begun, request);
+	ask_records(request, &question, begun);
 }
 
 /* MS-ASHTTP 2.2.1.1.2.3; also in its short form. A device that does not say what it sends may mean well. */

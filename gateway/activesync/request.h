@@ -102,6 +102,7 @@ struct request {
 	struct hub_call *hub_call;
 	connector_answered *answered;
 	bool asks_watch;               /* LOGIN_NEEDED is for `answered` */
+	bool takes_conflict;           /* CONFLICT is for `committed` */
 	hub_committed *committed;
 	Belfry__Role__Write **writes;  /* of a commit that others follow; NULL: it is the last */
 	size_t write_count;
@@ -128,6 +129,10 @@ void *request_unpack(const struct request *, const char *key, const ProtobufCMes
  * What cannot be read is as if it were not there. */
 void request_read(struct request *, char **keys, size_t count, void (*done)(struct request *));
 
+/* Takes locks and reads further records, for a command that had to read before it knew which: once, and only when prepare
+ * asked for no locks. When they cannot be had the request is answered, and done is not called. */
+void request_begin(struct request *, Belfry__Role__Begin *, void (*done)(struct request *));
+
 /* Asks the user's connector; the handle is filled in. One question at a time. LOGIN_NEEDED is dealt with here: the
  * request is answered so that the device comes again. data in the callback is the request. A descriptor comes with a
  * fetched item only. false: the principal may not ask that (gateway/service/access.h); it was answered and is gone. */
@@ -141,6 +146,8 @@ bool request_ask_fd(struct request *, Belfry__Connector__Request *, int fd, conn
 
 /* A write for request_commit(), packed into the arena. revision: of the record read, 0 when there was none. */
 Belfry__Role__Write *request_write(struct request *, const char *key, const ProtobufCMessage *);
+/* The same; NULL: the record is so already. */
+Belfry__Role__Write *request_rewrite(struct request *, const char *key, const ProtobufCMessage *);
 Belfry__Role__Write *request_remove(struct request *, const char *key);
 /* Writes, with the device's record when it changed. committed gets Status OK only: anything else is answered here
  * as "retry". data in the callback is the request. */
@@ -149,6 +156,9 @@ void request_commit(struct request *, Belfry__Role__Write **, size_t count, hub_
 /* The same, before the command goes on: the locks stay, and the records are as they were written. Another commit, or an
  * answer, follows. */
 void request_commit_first(struct request *, Belfry__Role__Write **, size_t count, hub_committed *);
+
+/* The same, but committed gets Status CONFLICT, too: nothing was written, and the locks are still there. */
+void request_commit_try(struct request *, Belfry__Role__Write **, size_t count, hub_committed *);
 
 /* Begins the answer's document: the root is open. */
 void request_begin_answer(struct request *);

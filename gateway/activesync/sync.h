@@ -3,9 +3,11 @@
  * Sync (MS-ASCMD 2.2.1.21) while it runs. The request is read into one job a collection; the jobs run one after the
  * other, and everything is committed at once before the answer leaves:
  *
- *	sync.c             reads the request, runs the jobs, commits, answers
+ *	sync.c             from the request to its answer
+ *	sync_read.c        the request into jobs; an empty or partial one with the help of the last (sync_kept.c)
+ *	sync_request.c     one Collection element into a job: sync_options.c, sync_commands.c
+ *	sync_commit.c      what has to be durable before the answer leaves
  *	sync_wait.c        a request that waits for news
- *	sync_request.c     one Collection element into a job
  *	sync_collection.c  one job, in the order of the next six:
  *	sync_apply.c       the device's commands
  *	sync_survey.c      what stands in the collection, and the plan
@@ -27,6 +29,7 @@ enum {
 	SYNC_COLLECTIONS_MAX = 300,         /* of one request: as many as a Ping may name */
 	SYNC_COLLECTION_ID_MAX = 64,        /* characters: MS-ASCMD 2.2.3.30.5 */
 	SYNC_ITEM_ID_MAX = 64,              /* likewise of a ServerId or ClientId: MS-ASCMD 2.2.3.166, 2.2.3.27 */
+	SYNC_KEY_MAX = 64,                  /* characters of a SyncKey: MS-ASCMD 2.2.3.181.4 */
 	SYNC_COMMANDS_MAX = 1000,           /* of one collection: twice the largest window */
 	SYNC_TIME_MAX_MS = 60000,           /* then what is left of the collections is to be asked for again: no phone waits
 	                                       for more, and the locks would keep its next request waiting, too */
@@ -45,6 +48,7 @@ enum sync_status {
 	SYNC_STATUS_SERVER_ERROR = 5,
 	SYNC_STATUS_CONVERSION = 6,
 	SYNC_STATUS_NOT_FOUND = 8,
+	SYNC_STATUS_NO_ROOM = 9,
 	SYNC_STATUS_HIERARCHY = 12,
 	SYNC_STATUS_INCOMPLETE = 13,
 	SYNC_STATUS_WAIT = 14,
@@ -69,11 +73,11 @@ struct sync_command {
 
 /* One collection of the request. */
 struct sync_job {
-	const struct wbxml_node *node;
-	const char *collection_id;         /* as sent */
+	const char *collection_id, *key_text; /* as sent */
 	uint32_t id;
 	const char *name;                  /* the connector's */
 	struct sync_key key;
+	Belfry__Activesync__Options *options; /* as sent; NULL: the state's count */
 	enum sync_key_is key_is;
 	struct sync_state state;           /* record NULL: none */
 	int status;
@@ -102,12 +106,18 @@ struct sync_job {
 struct sync_work {
 	struct sync_job *jobs;
 	size_t job_count, job_at;
-	uint64_t window;                   /* left of the whole request's */
+	bool repeats;                      /* empty or partial: what it does not say, the last one said */
+	bool has_window;
+	uint32_t window_asked;
+	uint64_t window;                   /* left of it */
 	int status;                        /* refuses the request as a whole; 0: it does not */
 	uint32_t limit;                    /* … and the bound that was passed; 0: none */
 	uint32_t wait_s;                   /* to be held so long when there is nothing to tell; 0: not at all */
 	struct http_response response;     /* what was written so far, when a piece of it is in a file */
 	unsigned files;                    /* pieces of it that are */
+	Belfry__Role__Write **writes;      /* of the jobs */
+	size_t write_count;
+	bool is_forgotten;                 /* could not be kept as the last request */
 };
 
 /* A CollectionId as a number; 0: none of ours. */
@@ -119,10 +129,34 @@ uint64_t sync_filter_since_s(const struct request *, uint32_t filter);
 /* What a connector says is there; what makes no sense of it is left out. */
 void sync_take_ranges(struct ranges *, const Belfry__Connector__Ranges *);
 
+/* --- the request ----------------------------------------------------------------------------------------------- */
+
+/* The document into jobs. Non-zero: refused with this status, and work->limit. */
+int sync_read(struct request *, struct sync_work *);
+/* The records are there: adds what the last request said and this one does not. Non-zero as above. */
+int sync_complete(struct request *, struct sync_work *);
+
+/* Record "request": the last Sync, for one that repeats it. */
+#define SYNC_KEPT_RECORD "request"
+const Belfry__Activesync__SyncRequest *sync_kept(const struct request *); /* NULL: none */
+/* This request as the last one from now on. NULL: it is so already. */
+Belfry__Role__Write *sync_keep(struct request *);
+
+/* WindowSize as it counts. */
+uint32_t sync_window(const struct request *, uint32_t asked);
 /* Reads a Collection element. Non-zero: the whole request is refused with this status. */
 int sync_request_read(struct request *, struct sync_job *, const struct wbxml_node *);
-/* The records are there: finds the state, reads options and commands. Sets job->status. */
+/* … of which these are parts. */
+int sync_options_find(struct request *, struct sync_job *, const struct wbxml_node *collection);
+int sync_commands_read(struct request *, struct sync_job *, const struct wbxml_node *collection);
+
+/* The records are there: finds the state, and what of the request it settles. Sets job->status when it refuses. */
 void sync_request_resolve(struct request *, struct sync_job *);
+/* … of which these are parts: the options that were sent are the state's; commands on what the device does not have
+ * fail; and those that have been carried out before have the status that they had. */
+void sync_options_take(struct request *, struct sync_job *);
+void sync_commands_resolve(struct sync_job *);
+void sync_commands_recall(struct sync_job *);
 
 /* An Options element (NULL: all defaults), which replaces what options held as a whole. Non-zero: it makes no sense, or
  * asks for what is not served (COMMON_BODY_PART_TYPE). */
@@ -131,6 +165,8 @@ int sync_options_read(struct request *, Belfry__Activesync__Options *options_r, 
 Belfry__Connector__BodyWish **sync_wishes(struct request *, const Belfry__Activesync__Options *, bool whole);
 /* Likewise for what a mail adds to its conversation; NULL: not asked for. */
 Belfry__Connector__BodyWish *sync_part_wish(struct request *, const Belfry__Activesync__Options *, bool whole);
+
+/* --- a job ----------------------------------------------------------------------------------------------------- */
 
 /* The job at work->job_at. */
 struct sync_job *sync_job_now(struct request *);
@@ -150,6 +186,16 @@ void sync_survey(struct request *);
  * client shows a body that comes with a Change. sync_job_plan() follows. */
 void sync_look_at_unreadable(struct request *);
 void sync_job_plan(struct request *);
+
+/* --- the end --------------------------------------------------------------------------------------------------- */
+
+/* All jobs are done: makes durable what has changed; sync_committed() follows, which answers. */
+void sync_commit(struct request *);
+void sync_committed(struct request *);
+/* The key that the device gets. */
+uint32_t sync_next_key(const struct sync_job *);
+/* Nothing is to be told of this collection. */
+bool sync_is_quiet(const struct sync_job *);
 
 /* True: the request waits, there is nothing to tell, and nothing of it is to be answered: it is held. */
 bool sync_wait(struct request *);

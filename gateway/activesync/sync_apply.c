@@ -20,6 +20,12 @@ static bool is_operation(const struct sync_command *command)
 	return command->status == 0 && command->kind != SYNC_COMMAND_FETCH;
 }
 
+/* MS-ASCMD 2.2.3.177.17: no room is told as such. */
+static int refused_as(Belfry__Connector__Status status)
+{
+	return status == BELFRY__CONNECTOR__STATUS__LIMIT ? SYNC_STATUS_NO_ROOM : SYNC_STATUS_SERVER_ERROR;
+}
+
 static void note_changed(struct request *request, struct sync_job *job, const struct sync_command *command)
 {
 	sync_state_set(&job->state, command->item, command->set_flags, command->clear_flags);
@@ -40,7 +46,7 @@ static void note_applied(struct request *request, struct sync_job *job, struct s
 	else if (!is_gone)
 		note_changed(request, job, command);
 	if (is_refused)
-		command->status = SYNC_STATUS_SERVER_ERROR;
+		command->status = refused_as(status);
 	else
 		command->status = is_gone && command->kind != SYNC_COMMAND_DELETE ? SYNC_STATUS_NOT_FOUND : SYNC_STATUS_SUCCESS;
 	if (is_refused && command->kind == SYNC_COMMAND_CHANGE)

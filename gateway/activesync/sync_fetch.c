@@ -54,35 +54,6 @@ static void fetched(const Belfry__Connector__Response *response, int fd, bool is
 		sync_fetch_next(request);
 }
 
-/* What the device fetches by name comes whole (MS-ASCMD 2.2.3.67.2): it was cut before, which is why. */
-static Belfry__Connector__BodyWish *wish_of(struct request *request, const Belfry__Activesync__BodyPreference *from,
-	bool whole)
-{
-	Belfry__Connector__BodyWish *wish = arena_alloc(request->arena, sizeof *wish);
-
-	belfry__connector__body_wish__init(wish);
-	wish->type = (Belfry__Connector__BodyType)from->type;
-	wish->truncate = from->truncation;
-	wish->has_truncate = from->has_truncation && !whole;
-	wish->all_or_none = from->all_or_none;
-	wish->preview = from->preview;
-	return wish;
-}
-
-Belfry__Connector__BodyWish **sync_wishes(struct request *request, const Belfry__Activesync__Options *options, bool whole)
-{
-	Belfry__Connector__BodyWish **all = arena_alloc(request->arena, (options->n_bodies + 1) * sizeof *all);
-
-	for (size_t i = 0; i < options->n_bodies; i++)
-		all[i] = wish_of(request, options->bodies[i], whole);
-	return all;
-}
-
-Belfry__Connector__BodyWish *sync_part_wish(struct request *request, const Belfry__Activesync__Options *options, bool whole)
-{
-	return options->part == NULL ? NULL : wish_of(request, options->part, whole);
-}
-
 void sync_fetch_next(struct request *request)
 {
 	struct sync_work *work = request->work;

@@ -7,7 +7,7 @@
 #include "gateway/activesync/park.h"
 #include "gateway/activesync/sync.h"
 
-static void write_collection(struct wbxml_writer *writer, const struct park_place *place, bool has_changed)
+static void write_collection(struct wbxml_writer *writer, const struct park_place *place)
 {
 	char key[SYNC_KEY_TEXT];
 
@@ -16,25 +16,20 @@ static void write_collection(struct wbxml_writer *writer, const struct park_plac
 	wbxml_writer_text_element(writer, AS_AIRSYNC_SYNCKEY, key);
 	wbxml_writer_number_element(writer, AS_AIRSYNC_COLLECTIONID, place->id);
 	wbxml_writer_number_element(writer, AS_AIRSYNC_STATUS, SYNC_STATUS_SUCCESS);
-	if (has_changed)
-		wbxml_writer_empty_element(writer, AS_AIRSYNC_MOREAVAILABLE);
+	wbxml_writer_empty_element(writer, AS_AIRSYNC_MOREAVAILABLE);
 	wbxml_writer_end(writer);
 }
 
-static void write_collections(struct wbxml_writer *writer, const struct park_place *places, size_t count,
-	const uint32_t *changed, size_t changed_count)
+static void write_collections(struct wbxml_writer *writer, const struct park_place *places, const uint32_t *changed,
+	size_t changed_count)
 {
 	wbxml_writer_start(writer, AS_AIRSYNC_COLLECTIONS);
 	for (size_t i = 0; i < changed_count; i++)
-		write_collection(writer, &places[changed[i]], true);
-	for (size_t i = 0; changed_count == 0 && i < count; i++)
-		if (places[i].id != HIERARCHY_ID)
-			write_collection(writer, &places[i], false);
+		write_collection(writer, &places[changed[i]]);
 	wbxml_writer_end(writer);
 }
 
-/* Without news all collections are told as they are. An empty answer would be shorter, but after that a device sends an
- * empty request, and has to be asked for a full one. */
+/* Without news the answer is empty: the request is kept (sync_kept.c), and may be repeated by an empty one. */
 static int write_answer(struct buffer *body, const struct park_place *places, size_t count, const uint32_t *changed,
 	size_t changed_count)
 {
@@ -42,10 +37,13 @@ static int write_answer(struct buffer *body, const struct park_place *places, si
 	int status = is_hierarchy ? SYNC_STATUS_HIERARCHY : SYNC_STATUS_SUCCESS;
 	struct wbxml_writer writer;
 
+	(void)count;
+	if (changed_count == 0)
+		return status;
 	wbxml_writer_begin(&writer, body, &activesync_language);
 	wbxml_writer_start(&writer, AS_AIRSYNC_SYNC);
 	if (status == SYNC_STATUS_SUCCESS)
-		write_collections(&writer, places, count, changed, changed_count);
+		write_collections(&writer, places, changed, changed_count);
 	else
 		wbxml_writer_number_element(&writer, AS_AIRSYNC_STATUS, status);
 	wbxml_writer_end(&writer);
@@ -55,10 +53,9 @@ static int write_answer(struct buffer *body, const struct park_place *places, si
 
 const struct park_kind sync_kind = {.command = "Sync", .has_keys = true, .write = write_answer};
 
-static bool is_quiet(const struct sync_job *job)
+static bool can_be_held(const struct sync_job *job)
 {
-	return job->status == SYNC_STATUS_SUCCESS && job->key_is == SYNC_KEY_CURRENT && job->wants_changes &&
-		!job->changed && job->command_count == 0 && !job->state.told.more &&
+	return sync_is_quiet(job) && job->wants_changes && job->command_count == 0 &&
 		(job->position.validity != 0 || job->position.next != 0);
 }
 
@@ -67,11 +64,11 @@ bool sync_wait(struct request *request)
 	struct sync_work *work = request->work;
 	struct park_folder *folders = arena_alloc(request->arena, (work->job_count + 1) * sizeof *folders);
 
-	if (work->wait_s == 0)
+	if (work->wait_s == 0 || work->is_forgotten)
 		return false;
 	for (size_t i = 0; i < work->job_count; i++) {
 		const struct sync_job *job = &work->jobs[i];
-		if (!is_quiet(job))
+		if (!can_be_held(job))
 			return false;
 		folders[i].place = (struct park_place){job->id, {job->state.record->series, job->state.record->key}};
 		folders[i].name = job->name;

@@ -337,6 +337,38 @@ struct store *store_memory_restore(struct loop *loop, const struct store_snapsho
 	return store;
 }
 
+/* A row's key ends with the record's, after a NUL. */
+static bool is_of(const struct memory_row *row, const char *key)
+{
+	size_t length = strlen(key) + 1;
+
+	return row->key->length > length && row->key->bytes[row->key->length - length] == '\0' &&
+		memcmp(row->key->bytes + row->key->length - length + 1, key, length - 1) == 0;
+}
+
+static bool is_same(const struct memory_row *one, const struct memory_row *other)
+{
+	return compare(one->key, other->key) == 0 && one->length == other->length &&
+		(one->length == 0 || memcmp(one->value, other->value, one->length) == 0);
+}
+
+bool store_memory_is(const struct store *store, const struct store_snapshot *snapshot, const char *except)
+{
+	const struct store_snapshot *all = &container_of(store, const struct store_memory, store)->all;
+	size_t here = 0, there = 0;
+
+	for (;; here++, there++) {
+		while (here < all->count && is_of(&all->rows[here], except))
+			here++;
+		while (there < snapshot->count && is_of(&snapshot->rows[there], except))
+			there++;
+		if (here == all->count || there == snapshot->count)
+			return here == all->count && there == snapshot->count;
+		if (!is_same(&all->rows[here], &snapshot->rows[there]))
+			return false;
+	}
+}
+
 void store_snapshot_free(struct store_snapshot **owner)
 {
 	if (*owner == NULL)

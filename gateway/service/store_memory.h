@@ -30,5 +30,7 @@ struct store_snapshot;
 struct store_snapshot *store_memory_snapshot(const struct store *);
 struct store *store_memory_restore(struct loop *, const struct store_snapshot *);
 void store_snapshot_free(struct store_snapshot **);
+/* Whether all records are the ones of the snapshot, whatever has been written meanwhile; but those of this key. */
+bool store_memory_is(const struct store *, const struct store_snapshot *, const char *except);
 
 #endif

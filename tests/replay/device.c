@@ -465,6 +465,20 @@ static int take_collection(struct device_folder *folder, const struct wbxml_node
 	return 0;
 }
 
+/* No document: nothing is new in any of the folders. */
+static void note_nothing_new(struct device *device, const struct wbxml_node *request)
+{
+	for (const struct wbxml_node *sent = collections_of(request); sent != NULL; sent = wbxml_node_next(sent)) {
+		struct device_folder *folder = device_folder_by_id(device, node_text(sent, AS_AIRSYNC_COLLECTIONID));
+		bool wants_changes = true;
+		wbxml_node_bool(sent, AS_AIRSYNC_GETCHANGES, &wants_changes);
+		if (folder == NULL)
+			continue;
+		folder->more = false;
+		folder->is_complete = folder->is_complete || wants_changes;
+	}
+}
+
 static int apply_sync(struct device *device, const struct wbxml_node *request, const struct wbxml_node *answer,
 	struct error *error_r)
 {
@@ -522,6 +536,8 @@ static void apply_moves(struct device *device, const struct wbxml_node *request)
 int device_apply(struct device *device, const char *command, const struct wbxml_node *request,
 	const struct wbxml_node *answer, struct error *error_r)
 {
+	if (answer == NULL && strcmp(command, "Sync") == 0)
+		note_nothing_new(device, request);
 	if (answer == NULL)
 		return 0;
 	if (strcmp(command, "FolderSync") == 0)

@@ -345,7 +345,7 @@ static void a_change_that_is_refused_is_taken_back(void **state)
 	begin(&try);
 	try.refuse_operation = BELFRY__CONNECTOR__STATUS__LIMIT;
 	sync_with(&try, key, "Change{ServerId=1:2 ApplicationData{Read=1}}");
-	assert_int_equal(try_count(&try, "<Change><ServerId>1:2</ServerId><Status>5</Status></Change>"), 1);
+	assert_int_equal(try_count(&try, "<Change><ServerId>1:2</ServerId><Status>9</Status></Change>"), 1);
 	assert_int_equal(try_count(&try, "<Commands><Change><ServerId>1:2</ServerId><ApplicationData><Read xmlns=\"Email\">0</Read>"), 1);
 	snprintf(key, sizeof key, "%s", try_text(&try, "SyncKey", 0));
 	sync_with(&try, key, "");
@@ -384,15 +384,22 @@ static void what_is_refused_is_told_by_the_next_when_this_one_wants_no_changes(v
 
 #define ONE(rest) "Sync{Collections{Collection{" rest "}}}"
 
+/* With the current key instead of KEY. */
+static char *with_key(const char *text)
+{
+	const char *at = strstr(text, "KEY ");
+
+	return at == NULL ? mem_strdup(text) : mem_printf("%.*s%s%s", (int)(at - text), text, key, at + 3);
+}
+
 static void a_wrong_request_is_refused_as_a_whole(void **state)
 {
 	static const struct {
 		const char *body, *status, *limit;
 	} cases[] = {
-		{NULL, "13", ""},
-		{"Sync{Partial Collections{Collection{SyncKey=0 CollectionId=1}}}", "13", ""},
-		{"Sync{Partial Wait=5}", "13", ""},
 		{"Sync", "4", ""},
+		{"Sync{Partial}", "4", ""},
+		{"Sync{Partial Collections}", "4", ""},
 		{"Sync{Collections}", "4", ""},
 		{"Sync{WindowSize=5}", "4", ""},
 		{ONE(""), "4", ""},
@@ -402,6 +409,34 @@ static void a_wrong_request_is_refused_as_a_whole(void **state)
 		{ONE("SyncKey=0 CollectionId"), "4", ""},
 		{ONE("SyncKey=0 CollectionId=11111111111111111111111111111111111111111111111111111111111111111"), "4", ""},
 		{"Sync{Collections{Collection{SyncKey=0 CollectionId=1} Collection{SyncKey=0 CollectionId=1}}}", "4", ""},
+		{ONE("SyncKey=0 CollectionId=1 GetChanges"), "4", ""},
+		{ONE("SyncKey=0 CollectionId=1 GetChanges=1"), "4", ""},
+		{ONE("SyncKey=0 CollectionId=1 Commands{Delete{ServerId=1:1}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 GetChanges=2"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 DeletesAsMoves=x"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 WindowSize=x"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{FilterType=9}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{FilterType=x}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{MIMESupport=3}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{BodyPreference}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=0}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=5}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=1 TruncationSize=-1}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=1 AllOrNone=2}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=1 Preview=256}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Commands{Delete}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Commands{Add{ServerId=1:1}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Commands{SoftDelete{ServerId=1:1}}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Commands{Status=1}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{FilterType=8}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options Options"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{Class=Email} Options"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{Class=SMS} Options{Class=SMS}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{Class=Calendar}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{Class=Email} Options{Class=Tasks}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options Options{Class=SMS} Options{Class=SMS}"), "4", ""},
+		{ONE("SyncKey=0 CollectionId=RI Commands{Add{ClientId=1 ApplicationData}}"), "4", ""},
+		{ONE("SyncKey=1 CollectionId=RI Commands{Add{ClientId=1 ApplicationData}}"), "4", ""},
 		{"Sync{Collections{Collection{SyncKey=0 CollectionId=1}} WindowSize=x}", "4", ""},
 		{"Sync{Collections{Collection{SyncKey=0 CollectionId=1}} Wait=5 HeartbeatInterval=60}", "4", ""},
 		{"Sync{Collections{Collection{SyncKey=0 CollectionId=1}} Wait=x}", "4", ""},
@@ -417,10 +452,15 @@ static void a_wrong_request_is_refused_as_a_whole(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		begin(&try);
-		try_command(&try, "Sync", cases[i].body);
+		char *body = with_key(cases[i].body);
+		try_command(&try, "Sync", body);
 		if (strcmp(try_text(&try, "Status", 0), cases[i].status) != 0 || strcmp(try_text(&try, "Limit", 0), cases[i].limit) != 0)
 			fail_msg("case %zu: %s", i, buffer_string(&try.xml));
 		assert_int_equal(try_count(&try, "<Collection>"), 0);
+		assert_int_equal(try.mailboxes[0].item_count, 5);
+		free(body);
+		sync_with(&try, key, "Fetch{ServerId=1:1}"); /* and no harm is done */
+		assert_string_equal(try_text(&try, "Status", 0), "1");
 		try_end(&try);
 	}
 }
@@ -428,57 +468,77 @@ static void a_wrong_request_is_refused_as_a_whole(void **state)
 static void a_wrong_collection_is_refused_alone(void **state)
 {
 	static const struct {
-		const char *collection, *status, *key; /* KEY: the current one */
+		const char *collection, *status;
 	} cases[] = {
-		{"SyncKey=1 CollectionId=1", "3", "0"},
-		{"SyncKey=1-1 CollectionId=1", "3", "0"},
-		{"SyncKey=rubbish CollectionId=1", "3", "0"},
-		{"SyncKey=0 CollectionId=7", "12", "0"},
-		{"SyncKey=0 CollectionId=01", "12", "0"},
-		{"SyncKey=0 CollectionId=INBOX", "12", "0"},
-		{"SyncKey=0 CollectionId=4294967297", "12", "0"},
-		{"SyncKey=KEY CollectionId=7", "3", "0"},
-		{"SyncKey=0 CollectionId=1 GetChanges", "4", "0"},
-		{"SyncKey=0 CollectionId=1 GetChanges=1", "4", "0"},
-		{"SyncKey=0 CollectionId=1 Commands{Delete{ServerId=1:1}}", "4", "0"},
-		{"SyncKey=KEY CollectionId=1 GetChanges=2", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 DeletesAsMoves=x", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 WindowSize=x", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{FilterType=9}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{FilterType=x}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{MIMESupport=3}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{BodyPreference}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=0}}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=5}}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=1 TruncationSize=-1}}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=1 AllOrNone=2}}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Options{BodyPreference{Type=1 Preview=256}}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Commands{Delete}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Commands{Add{ServerId=1:1}}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Commands{SoftDelete{ServerId=1:1}}", "4", "KEY"},
-		{"SyncKey=KEY CollectionId=1 Commands{Status=1}", "4", "KEY"},
+		{"SyncKey=1 CollectionId=1", "3"},
+		{"SyncKey=1-1 CollectionId=1", "3"},
+		{"SyncKey=rubbish CollectionId=1", "3"},
+		{"SyncKey=0 CollectionId=7", "12"},
+		{"SyncKey=0 CollectionId=01", "12"},
+		{"SyncKey=0 CollectionId=INBOX", "12"},
+		{"SyncKey=0 CollectionId=4294967297", "12"},
+		{"SyncKey=KEY CollectionId=7", "3"},
 	};
 	struct try_engine try;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		begin(&try);
-		const char *at = strstr(cases[i].collection, "KEY ");
-		char *collection = at == NULL ? mem_strdup(cases[i].collection)
-			: mem_printf("%.*s%s%s", (int)(at - cases[i].collection), cases[i].collection, key, at + 3);
+		char *collection = with_key(cases[i].collection);
 		char *body = mem_printf("Sync{Collections{Collection{%s} Collection{SyncKey=0 CollectionId=9}}}", collection);
 		try_command(&try, "Sync", body);
 		if (strcmp(try_text(&try, "Status", 0), cases[i].status) != 0)
 			fail_msg("case %zu: %s", i, buffer_string(&try.xml));
-		assert_string_equal(try_text(&try, "SyncKey", 0), strcmp(cases[i].key, "KEY") == 0 ? key : cases[i].key);
+		assert_string_equal(try_text(&try, "SyncKey", 0), "0");
 		assert_string_equal(try_text(&try, "Status", 1), "12");
 		assert_int_equal(try.mailboxes[0].item_count, 5);
 		free(body);
 		free(collection);
-		sync_with(&try, key, ""); /* and no harm is done */
+		sync_with(&try, key, "Fetch{ServerId=1:1}"); /* and no harm is done */
 		assert_string_equal(try_text(&try, "Status", 0), "1");
 		try_end(&try);
 	}
+}
+
+static void what_repeats_needs_something_to_repeat(void **state)
+{
+	static const char *const bodies[] = {NULL, "Sync{Partial Collections{Collection{SyncKey=0 CollectionId=1}}}", "Sync{Partial Wait=5}"};
+	struct try_engine try;
+
+	(void)state;
+	try_begin(&try, NULL);
+	try_mailbox(&try, "INBOX", BELFRY__CONNECTOR__ROLE__INBOX);
+	try_folders(&try);
+	for (int turn = 0; turn < 2; turn++) {
+		for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+			assert_string_equal(try_command(&try, "Sync", bodies[i]), "<Sync xmlns=\"AirSync\"><Status>13</Status></Sync>");
+		try_command(&try, "Sync", ONE("SyncKey=0 CollectionId=1")); /* begins; there is nothing to go on with yet */
+		assert_string_equal(try_text(&try, "Status", 0), "1");
+	}
+	try_end(&try);
+}
+
+/* As of two fronts: what is kept of the last is one record, and no reason to do anything again. */
+static void two_syncs_at_once_keep_their_states(void **state)
+{
+	struct try_engine try;
+	char body[256];
+
+	(void)state;
+	begin(&try);
+	try_deliver(&try, &try.mailboxes[0], 0);
+	snprintf(body, sizeof body, ONE("SyncKey=%s CollectionId=1 WindowSize=7 Commands{Delete{ServerId=1:1}}"), key);
+	try.conflicts = 1;
+	try_command(&try, "Sync", body);
+	assert_string_equal(try_text(&try, "Status", 0), "1");
+	assert_int_equal(try_count(&try, "<Add>"), 1);
+	assert_int_equal(try.asked[APPLY], 1);
+	snprintf(key, sizeof key, "%s", try_text(&try, "SyncKey", 0));
+	try.conflicts = 1;
+	sync_with(&try, key, ""); /* nothing new; but not kept, and so told in full */
+	assert_string_equal(try_text(&try, "SyncKey", 0), key);
+	assert_string_equal(sync_with(&try, key, ""), "");
+	try_end(&try);
 }
 
 /* --- too much -------------------------------------------------------------------------------------------------- */
@@ -583,6 +643,8 @@ int main(void)
 		cmocka_unit_test(what_is_refused_is_told_by_the_next_when_this_one_wants_no_changes),
 		cmocka_unit_test(a_wrong_request_is_refused_as_a_whole),
 		cmocka_unit_test(a_wrong_collection_is_refused_alone),
+		cmocka_unit_test(what_repeats_needs_something_to_repeat),
+		cmocka_unit_test(two_syncs_at_once_keep_their_states),
 		cmocka_unit_test(three_hundred_collections_are_taken_and_one_more_is_not),
 		cmocka_unit_test(a_thousand_commands_are_taken_and_one_more_is_not),
 		cmocka_unit_test(a_state_stays_small_however_often_a_request_is_repeated_with_others),

@@ -33,7 +33,7 @@ static const char *sync_with(struct try_engine *try, const char *with, const cha
 
 	snprintf(body, sizeof body, "Sync{Collections{Collection{SyncKey=%s CollectionId=1 %s}}}", with, rest);
 	const char *xml = try_command(try, "Sync", body);
-	if (strcmp(try_text(try, "SyncKey", 0), key) != 0) {
+	if (*xml != '\0' && strcmp(try_text(try, "SyncKey", 0), key) != 0) { /* an empty answer changes nothing */
 		strcpy(key_before, key);
 		snprintf(key, sizeof key, "%s", try_text(try, "SyncKey", 0));
 	}
@@ -115,9 +115,10 @@ static void new_mail_comes_newest_first_in_windows(void **state)
 	}
 	char before[64];
 	strcpy(before, key);
+	assert_string_equal(sync_more(&try, "WindowSize=2"), ""); /* nothing new; from now on it is the last one */
 	unsigned commits = try.commits;
 	sync_more(&try, "WindowSize=2");
-	assert_string_equal(key, before); /* nothing new: the same key, and nothing written */
+	assert_string_equal(key, before); /* the same key, and nothing written */
 	assert_int_equal(try.commits, commits);
 	assert_int_equal(try_count(&try, "<Commands>"), 0);
 	try_end(&try);
@@ -175,8 +176,7 @@ static void flags_that_changed_elsewhere_are_told(void **state)
 	begin(&try);
 	for (int i = 0; i < 4; i++)
 		try_deliver(&try, &try.mailboxes[0], SEEN);
-	try_sync_all(&try, 1);
-	strcpy(key, try_text(&try, "SyncKey", 0));
+	strcpy(key, try_sync_all(&try, 1));
 	try_flag(&try.mailboxes[0], 1, 0);
 	try_flag(&try.mailboxes[0], 2, SEEN | FLAGGED);
 	try_flag(&try.mailboxes[0], 3, SEEN | BELFRY__CONNECTOR__FLAG__ANSWERED);
@@ -407,8 +407,7 @@ static void options_are_kept_until_others_come(void **state)
 
 	(void)state;
 	begin(&try);
-	try_sync_all(&try, 1);
-	strcpy(key, try_text(&try, "SyncKey", 0));
+	strcpy(key, try_sync_all(&try, 1));
 	sync_more(&try, "Options{BodyPreference{Type=1 TruncationSize=777}}"); /* in an empty folder, nothing to tell */
 	assert_int_equal(try_count(&try, "<Commands>"), 0);
 	try_deliver(&try, &try.mailboxes[0], 0);

@@ -73,6 +73,8 @@ static void take_sync(struct try_engine *try, struct phone *phone)
 {
 	const char *xml = buffer_string(&try->xml);
 
+	if (*xml == '\0')
+		return; /* nothing new */
 	assert_string_equal(try_text(try, "Status", 0), "1");
 	snprintf(phone->key, sizeof phone->key, "%s", try_text(try, "SyncKey", 0));
 	take_items(phone, xml, "Add", true);

@@ -125,7 +125,8 @@ static void commit(struct try_engine *try, const Belfry__Role__ToHub *question, 
 	bool is_true = true;
 
 	try->commits++;
-	committed.status = try->commit_status;
+	committed.status = try->conflicts == 0 ? try->commit_status : BELFRY__ROLE__STATUS__CONFLICT;
+	try->conflicts -= try->conflicts != 0;
 	for (size_t i = 0; i < asked->n_writes; i++) {
 		struct try_record *record = find_record(try, asked->writes[i]->key);
 		is_true = is_true && asked->transaction != UINT64_MAX;

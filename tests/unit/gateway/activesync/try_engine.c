@@ -301,7 +301,8 @@ const char *try_sync_all(struct try_engine *try, unsigned collection)
 	strcpy(key, "0");
 	for (bool is_first = true, is_over = false; !is_over; is_first = false) {
 		snprintf(body, sizeof body, "Sync{Collections{Collection{SyncKey=%s CollectionId=%u}}}", key, collection);
-		try_command(try, "Sync", body);
+		if (*try_command(try, "Sync", body) == '\0')
+			return key; /* nothing new */
 		assert_string_equal(try_text(try, "Status", 0), "1");
 		strcpy(key, try_text(try, "SyncKey", 0));
 		is_over = !is_first && try_count(try, "<Commands>") == 0 && try_count(try, "<MoreAvailable/>") == 0;

@@ -60,6 +60,7 @@ struct try_engine {
 	struct link *hub;
 	bool hub_is_silent;
 	Belfry__Role__Status begin_status, commit_status;
+	unsigned conflicts;              /* so many commits from now on come too late */
 	struct try_record records[TRY_RECORDS_MAX];
 	size_t record_count;
 	uint64_t last_transaction;
