@@ -8,7 +8,8 @@
  *	sync_request.c     one Collection element into a job: sync_options.c, sync_commands.c
  *	sync_commit.c      what has to be durable before the answer leaves
  *	sync_wait.c        a request that waits for news
- *	sync_collection.c  one job, in the order of the next six:
+ *	sync_collection.c  one job, in the order of the next seven:
+ *	sync_conflict.c    who wins
  *	sync_apply.c       the device's commands
  *	sync_survey.c      what stands in the collection, and the plan
  *	sync_unreadable.c  … in which items that could not be read once are looked at again
@@ -47,6 +48,7 @@ enum sync_status {
 	SYNC_STATUS_PROTOCOL_ERROR = 4,
 	SYNC_STATUS_SERVER_ERROR = 5,
 	SYNC_STATUS_CONVERSION = 6,
+	SYNC_STATUS_CONFLICT = 7,
 	SYNC_STATUS_NOT_FOUND = 8,
 	SYNC_STATUS_NO_ROOM = 9,
 	SYNC_STATUS_HIERARCHY = 12,
@@ -176,10 +178,14 @@ void sync_job_done(struct request *);
 /* The connector cannot: the collection gets the status that this means. sync_job_done() follows. */
 void sync_job_fail(struct request *, const Belfry__Connector__Response *);
 
+/* Gives a status to each Change that loses against one of the backend; sync_apply() follows. */
+void sync_look_for_conflicts(struct request *);
 /* Carries the device's commands out; sync_survey() follows, or sync_tell() when the answer is given again. */
 void sync_apply(struct request *);
 /* Asks what is there; sync_look_at_unreadable() follows, or sync_tell() when the device wants no changes. */
 void sync_survey(struct request *);
+/* The question itself. all: whatever the filter. */
+void sync_ask_survey(struct request *, bool all, connector_answered *);
 
 /* After the survey, before the plan: which of the items that the device was told to be unreadable can be read now?
  * They are taken out of the survey, so that the plan deletes them from the device and the next answer adds them: no

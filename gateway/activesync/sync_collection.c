@@ -2,8 +2,9 @@
 /*
  * One collection of a Sync, in order of time:
  *
- *	apply ──▶ survey ──▶ (survey without the filter) ──▶ (look at unreadable) ──▶ plan ──▶ head ──▶ fetch … ──▶ done
- *	repeated request: apply what is new in it ──▶ head ──▶ fetch … ──▶ done
+ *	(look for conflicts) ──▶ apply ──▶ survey ──▶ (survey without the filter) ──▶ (look at unreadable) ──▶ plan ──┐
+ *	repeated request: (look for conflicts) ──▶ apply what is new in it ──────────────────────────────────────────┤
+ *	                                                                              head ──▶ fetch … ──▶ done ◀──┘
  */
 #include "gateway/activesync/engine_state.h"
 #include "gateway/activesync/sync.h"
@@ -51,7 +52,7 @@ void sync_job_run(struct request *request)
 	}
 	job->status = SYNC_STATUS_SUCCESS;
 	if (job->key_is != SYNC_KEY_INITIAL) {
-		sync_apply(request);
+		sync_look_for_conflicts(request);
 		return;
 	}
 	job->changed = true;

@@ -134,10 +134,13 @@ int sync_commands_read(struct request *request, struct sync_job *job, const stru
 	return 0;
 }
 
+/* A Change that comes again with another winner is another one: the first time it may have lost. */
 void sync_commands_resolve(struct sync_job *job)
 {
 	for (size_t i = 0; i < job->command_count; i++) {
 		struct sync_command *command = &job->commands[i];
+		if (command->kind == SYNC_COMMAND_CHANGE && job->state.record->options->device_wins)
+			command->digest = digest_bytes(command->digest, "wins", 4);
 		if (command->kind != SYNC_COMMAND_ADD && (command->item == 0 || !ranges_has(&job->state.has, command->item)))
 			command->status = SYNC_STATUS_NOT_FOUND;
 	}

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gateway/activesync/sync.h"
+#include "gateway/service/conflict.h"
 
 enum { BODY_TYPE_MAX = 4, MIME_SUPPORT_MAX = 2, BODY_PREFERENCES_MAX = 8, MIME_TRUNCATION_NONE = 8 };
 
@@ -78,6 +79,10 @@ int sync_options_read(struct request *request, Belfry__Activesync__Options *opti
 	    wbxml_node_number(node, AS_AIRSYNC_MIMESUPPORT, &options->mime_support) == WBXML_VALUE_BAD ||
 	    options->mime_support > MIME_SUPPORT_MAX || options->filter > SYNC_FILTER_MAX)
 		return SYNC_STATUS_PROTOCOL_ERROR;
+	uint32_t winner = CONFLICT_BACKEND_WINS;
+	if (wbxml_node_number(node, AS_AIRSYNC_CONFLICT, &winner) == WBXML_VALUE_BAD || winner > CONFLICT_BACKEND_WINS)
+		return SYNC_STATUS_PROTOCOL_ERROR;
+	options->device_wins = winner == CONFLICT_DEVICE_WINS;
 	if (!part_is_served(request, node))
 		return COMMON_BODY_PART_TYPE;
 	uint32_t mime_truncation = MIME_TRUNCATION_NONE;

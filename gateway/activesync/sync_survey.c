@@ -91,8 +91,6 @@ static void surveyed_all(const Belfry__Connector__Response *response, int fd, bo
 	sync_look_at_unreadable(request);
 }
 
-static void survey(struct request *, bool all, connector_answered *);
-
 /* Something left the filter's window: is it deleted, or only older? */
 static bool has_vanished(struct sync_job *job)
 {
@@ -116,7 +114,7 @@ static bool survey_anew(struct request *request)
 		return false;
 	record->validity = record->token = 0;
 	job->changed = true;
-	survey(request, false, surveyed);
+	sync_ask_survey(request, false, surveyed);
 	return true;
 }
 
@@ -165,7 +163,7 @@ static void surveyed(const Belfry__Connector__Response *response, int fd, bool i
 	if (!job->wants_changes)
 		tell_nothing(request);
 	else if (job->state.record->options->filter != 0 && has_vanished(job))
-		survey(request, true, surveyed_all);
+		sync_ask_survey(request, true, surveyed_all);
 	else
 		sync_look_at_unreadable(request);
 }
@@ -179,7 +177,7 @@ uint64_t sync_filter_since_s(const struct request *request, uint32_t filter)
 	return filter == 0 ? 0 : now_s - now_s % 86400 - days[filter] * 86400ull;
 }
 
-static void survey(struct request *request, bool all, connector_answered *answered)
+void sync_ask_survey(struct request *request, bool all, connector_answered *answered)
 {
 	struct sync_job *job = sync_job_now(request);
 	Belfry__Connector__Request question = BELFRY__CONNECTOR__REQUEST__INIT;
@@ -196,5 +194,5 @@ static void survey(struct request *request, bool all, connector_answered *answer
 
 void sync_survey(struct request *request)
 {
-	survey(request, false, surveyed);
+	sync_ask_survey(request, false, surveyed);
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Sync does beside the plain exchange, before a real server: requests
-that repeat the last one."""
+that repeat the last one, mails that both sides change."""
+
+import imaplib
 
 from lib import wbxml
 from lib.house import House
@@ -21,6 +23,26 @@ class SyncCase(House):
 
     def subjects(self, box):
         return sorted(box.value(i, "Email:Subject") for i in box.added)
+
+    def store(self, subject, sign, flag):
+        """Another client of the user changes a flag."""
+        client = self.dovecot.imap(self.user)
+        try:
+            client.select("INBOX")
+            _, found = client.search(None, "SUBJECT", '"%s"' % subject)
+            client.store(found[0].decode(), sign + "FLAGS", flag)
+        finally:
+            client.logout()
+
+    def flags(self, subject):
+        client = self.dovecot.imap(self.user)
+        try:
+            client.select("INBOX", readonly=True)
+            _, found = client.search(None, "SUBJECT", '"%s"' % subject)
+            _, data = client.fetch(found[0].decode(), "(FLAGS)")
+            return {flag.decode() for flag in imaplib.ParseFlags(data[0])}
+        finally:
+            client.logout()
 
 
 class EmptySync(SyncCase):
@@ -70,6 +92,38 @@ class EmptySync(SyncCase):
                                       [self.inbox, sent])
         self.assertEqual([self.subjects(box) for box in boxes],
                          [["one"], ["two"]])
+
+
+class Conflict(SyncCase):
+    def change(self, subject, read, conflict=None):
+        """The phone says so; the status of its Change."""
+        options = self.phone.sync_options()
+        if conflict is not None:
+            options = (*options, ("Conflict", conflict))
+        item = self.phone.collection(self.inbox).server_id_of(subject)
+        box = self.phone.sync(self.inbox, {self.inbox: [("Change", (
+            "ServerId", item), ("ApplicationData", ("Email:Read", read)))]},
+            options=options)
+        return [wbxml.text(r, "Status") for r in box.responses]
+
+    def test_the_server_wins_unless_told_otherwise(self):
+        self.deliver("conflict")
+        self.phone.sync_all(self.inbox)
+        self.store("conflict", "+", "\\Seen")
+        self.assertEqual(self.change("conflict", 0), ["7"])
+        box = self.phone.collection(self.inbox)
+        self.assertEqual(box.value(box.server_id_of("conflict"), "Email:Read"), "1")
+        self.assertIn("\\Seen", self.flags("conflict"))
+        self.store("conflict", "-", "\\Seen")
+        self.assertEqual(self.change("conflict", 1, 0), [])
+        self.assertIn("\\Seen", self.flags("conflict"))
+
+    def test_different_flags_are_both_kept(self):
+        self.deliver("both")
+        self.phone.sync_all(self.inbox)
+        self.store("both", "+", "\\Flagged")
+        self.assertEqual(self.change("both", 1), [])
+        self.assertLessEqual({"\\Seen", "\\Flagged"}, self.flags("both"))
 
 
 del SyncCase, House

@@ -113,6 +113,8 @@ static void collection(struct chance *chance)
 		buffer_printf(out, " changes=0");
 	if (one_in(chance, 6))
 		buffer_printf(out, " body=%u:%u", 1 + upto(chance, 2), upto(chance, 100));
+	if (one_in(chance, 6))
+		buffer_printf(out, " conflict=%u", upto(chance, 2));
 	if (one_in(chance, 12))
 		buffer_printf(out, " key=%s", ONE_OF(chance, "0", "1-1", "junk"));
 	for (unsigned count = upto(chance, 4); count > 0; count--)

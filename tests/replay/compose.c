@@ -283,15 +283,16 @@ static void compose_bodies(struct composer *composer, const char *bodies)
 static void compose_options(struct composer *composer)
 {
 	const char *filter = value_of(composer, "filter"), *mime = value_of(composer, "mime");
-	const char *bodies = value_of(composer, "body");
+	const char *bodies = value_of(composer, "body"), *conflict = value_of(composer, "conflict");
 	struct wbxml_writer *writer = &composer->writer;
 
-	if (filter == NULL && mime == NULL && bodies == NULL)
+	if (filter == NULL && mime == NULL && bodies == NULL && conflict == NULL)
 		return;
 	wbxml_writer_start(writer, AS_AIRSYNC_OPTIONS);
 	text_if(composer, AS_AIRSYNC_FILTERTYPE, filter);
 	compose_bodies(composer, bodies);
 	text_if(composer, AS_AIRSYNC_MIMESUPPORT, mime);
+	text_if(composer, AS_AIRSYNC_CONFLICT, conflict);
 	wbxml_writer_end(writer);
 }
 

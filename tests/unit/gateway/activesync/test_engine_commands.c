@@ -263,7 +263,7 @@ static void get_changes_0_applies_and_tells_nothing(void **state)
 	snprintf(body, sizeof body, "Sync{Collections{Collection{SyncKey=%s CollectionId=1 GetChanges=0 Commands{Change{"
 		"ServerId=1:1 ApplicationData{Read=1}}}}}}", key);
 	try_command(&try, "Sync", body);
-	assert_int_equal(try.asked[SURVEY], surveys + 1); /* for the position, if there is nothing to tell */
+	assert_int_equal(try.asked[SURVEY], surveys + 2); /* for a conflict; for the position, if there is nothing to tell */
 	assert_int_equal(try_count(&try, "<Commands>"), 0);
 	assert_int_equal(try_item(&try.mailboxes[0], 1)->flags, SEEN);
 	snprintf(key, sizeof key, "%s", try_text(&try, "SyncKey", 0));
@@ -429,6 +429,8 @@ static void a_wrong_request_is_refused_as_a_whole(void **state)
 		{ONE("SyncKey=KEY CollectionId=1 Commands{SoftDelete{ServerId=1:1}}"), "4", ""},
 		{ONE("SyncKey=KEY CollectionId=1 Commands{Status=1}"), "4", ""},
 		{ONE("SyncKey=KEY CollectionId=1 Options{FilterType=8}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{Conflict=2}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 Options{Conflict=x}"), "4", ""},
 		{ONE("SyncKey=KEY CollectionId=1 Options Options"), "4", ""},
 		{ONE("SyncKey=KEY CollectionId=1 Options{Class=Email} Options"), "4", ""},
 		{ONE("SyncKey=KEY CollectionId=1 Options{Class=SMS} Options{Class=SMS}"), "4", ""},
