@@ -46,7 +46,9 @@
  * than all before it. A position is {validity, next, token}: equal states MUST give equal positions, a visible change
  * (item come, gone, flags) MUST give another one, next is above all ids there; all zero is never told.
  * Survey reads its position before it lists, so that a change in between shows again the next time. present is
- * everything there within the filter; flags that have not changed since since_token MAY be left out.
+ * everything there within the filter; flags that have not changed since since_token MAY be left out. With conversations
+ * present SHOULD have the rest of each conversation (those with one Mail.conversation_id), where the backend can say so
+ * without every mail being read.
  * Fetch answers in the order asked; an item that is gone is NOT_FOUND, one that cannot be read BAD_ITEM: neither
  * spoils the others. Bodies over CONNECTOR_INLINE_MAX travel as the frame's descriptor: an unlinked file or memfd. It
  * goes to the device as it is, so it MUST be UTF-8 without characters that XML 1.0 forbids, whatever the mail has. In

@@ -56,6 +56,10 @@ void worker_refuse(struct worker_call *, worker_status, const char *why);
 /* What it means for the request that the server answered so. */
 worker_status worker_status_of(enum session_answer, const struct error *said);
 
+/* Adds to those that are present in the selected mailbox what belongs to their conversations (worker_thread.c), as far
+ * as the server can say. Not OK: the session broke. */
+worker_status worker_add_conversations(struct worker_call *, struct ranges *present, struct error *error_r);
+
 /* The octets of an item, mapped from a file of their own; length 0 unless the status is OK. The mapping is the caller's
  * to end. progress: called with each piece. error_r: why not. */
 worker_status worker_original(struct worker_call *, const Belfry__Connector__Send *, void (*progress)(void *data),

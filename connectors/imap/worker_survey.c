@@ -2,7 +2,7 @@
 /*
  * Survey: STATUS (the position, first), EXAMINE (unless it is selected), SEARCH and FETCH FLAGS leave together, and when
  * mails came since the last time, the FETCH of these. Only when a filter leaves a part of the mailbox the flags are asked
- * in a second trip, for that part.
+ * in a second trip, for that part; and before that its conversations, when they are wanted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -435,6 +435,8 @@ static worker_status survey_steps(struct survey *survey, bool *complete_r, struc
 	status = hear_all(survey, error_r);
 	if (status == BELFRY__CONNECTOR__STATUS__OK)
 		status = check(survey, error_r);
+	if (status == BELFRY__CONNECTOR__STATUS__OK && filtered && survey->request->conversations)
+		status = worker_add_conversations(survey->call, &survey->present, error_r);
 	if (status != BELFRY__CONNECTOR__STATUS__OK)
 		return status;
 	leave_out_newer(survey);

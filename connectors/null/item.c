@@ -175,10 +175,15 @@ static uint64_t hash(const char *text, uint64_t value)
 	return value;
 }
 
-/* A reply names the first mail of its conversation. */
+/* A reply names it. */
+const char *null_item_root(const struct null_item *item)
+{
+	return item->in_reply_to[0] != '\0' ? item->in_reply_to : item->message_id;
+}
+
 static ProtobufCBinaryData conversation_of(const struct null_item *item, struct arena *arena)
 {
-	const char *root = item->in_reply_to[0] != '\0' ? item->in_reply_to : item->message_id;
+	const char *root = null_item_root(item);
 	uint64_t halves[2] = {hash(root, UINT64_C(0xcbf29ce484222325)), hash(root, 1)};
 	uint8_t *id = arena_alloc(arena, CONVERSATION_ID_BYTES);
 

@@ -151,6 +151,31 @@ static Belfry__Connector__ItemFlags *flags_of(Belfry__Connector__Surveyed *surve
 	return flags;
 }
 
+/* What is within the filter, and with it the rest of its conversations. */
+static bool *list_wanted(const struct null_collection *collection, const Belfry__Connector__Survey *asked,
+	struct arena *arena)
+{
+	struct conversation { UT_hash_handle hh; const char *root; } *all = NULL, *found;
+	bool *wanted = arena_alloc(arena, collection->count + 1);
+
+	for (size_t i = 0; i < collection->count; i++) {
+		const char *root = null_item_root(collection->items[i]);
+		wanted[i] = collection->items[i]->received_s >= asked->received_since_s;
+		HASH_FIND_STR(all, root, found);
+		if (!wanted[i] || !asked->conversations || found != NULL)
+			continue;
+		found = arena_alloc(arena, sizeof *found);
+		found->root = root;
+		HASH_ADD_KEYPTR(hh, all, root, strlen(root), found);
+	}
+	for (size_t i = 0; i < collection->count; i++) {
+		HASH_FIND_STR(all, null_item_root(collection->items[i]), found);
+		wanted[i] = wanted[i] || found != NULL;
+	}
+	HASH_CLEAR(hh, all);
+	return wanted;
+}
+
 static void survey(const struct null_mailboxes *mailboxes, struct service_client *client, const request_t *request,
 	struct arena *arena)
 {
@@ -165,10 +190,11 @@ static void survey(const struct null_mailboxes *mailboxes, struct service_client
 	if (collection == NULL)
 		return;
 	null_position_fill(collection, &position);
+	const bool *wanted_here = list_wanted(collection, asked, arena);
 	surveyed.changed = arena_alloc(arena, collection->count * sizeof *surveyed.changed);
 	for (size_t i = 0; i < collection->count; i++) {
 		const struct null_item *item = collection->items[i];
-		if (item->received_s < asked->received_since_s)
+		if (!wanted_here[i])
 			continue;
 		ranges_add(&ranges, item->id, item->id);
 		if (item->modseq > asked->since_token)

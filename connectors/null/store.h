@@ -104,6 +104,9 @@ void null_hierarchy_changed(struct null_store *, struct null_user *);
 Belfry__Connector__Item *null_item_fetched(const struct null_item *, const Belfry__Connector__Fetch *, struct arena *,
 	int *fd_r);
 
+/* The Message-ID of the first mail of its conversation. */
+const char *null_item_root(const struct null_item *);
+
 /* The item's attachment, or what is wanted of it; item NULL: is not there. */
 Belfry__Connector__Status null_item_part(const struct null_item *, const Belfry__Connector__FetchPart *,
 	Belfry__Connector__Part *, int *fd_r);

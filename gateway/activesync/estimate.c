@@ -19,6 +19,7 @@ struct estimate {
 	char *record_key;
 	struct sync_state state;
 	uint32_t filter;
+	bool conversations;
 	int status;
 	uint64_t count;
 };
@@ -107,6 +108,9 @@ static int read_wishes(struct estimate *estimate)
 	const struct wbxml_node *options = wbxml_node_child(estimate->node, AS_AIRSYNC_OPTIONS);
 
 	estimate->filter = kept == NULL ? 0 : kept->filter;
+	estimate->conversations = kept != NULL && kept->conversations;
+	if (wbxml_node_bool(estimate->node, AS_AIRSYNC_CONVERSATIONMODE, &estimate->conversations) == WBXML_VALUE_BAD)
+		return COMMON_INVALID_XML;
 	int status = read_filter(estimate, estimate->node); /* until 12.1 */
 	for (; status == 0 && options != NULL; options = wbxml_node_next(options))
 		status = read_options(estimate, options);
@@ -208,6 +212,7 @@ static void survey(struct request *request, const struct estimate *estimate)
 	message.validity = record->validity;
 	message.since_token = record->token;
 	message.received_since_s = sync_filter_since_s(request, estimate->filter);
+	message.conversations = estimate->conversations;
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_SURVEY;
 	question.survey = &message;
 	request_ask(request, &question, surveyed);

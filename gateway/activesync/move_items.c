@@ -305,7 +305,7 @@ static void look(struct request *request, const struct place *place)
 	if (sync != NULL) {
 		survey.validity = sync->validity;
 		survey.since_token = sync->token;
-		survey.received_since_s = sync_filter_since_s(request, sync->options == NULL ? 0 : sync->options->filter);
+		sync_filter_survey(request, sync->options, &survey);
 	}
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_SURVEY;
 	question.survey = &survey;

@@ -35,6 +35,7 @@ enum {
 	SYNC_TIME_MAX_MS = 60000,           /* then what is left of the collections is to be asked for again: no phone waits
 	                                       for more, and the locks would keep its next request waiting, too */
 	SYNC_FILTER_MAX = 7,                /* FilterType: six months (MS-ASCMD 2.2.3.68.2) */
+	SYNC_FILTER_SLACK_S = 2 * 86400,    /* a connector may count days in any time zone: so much older is within, too */
 	SYNC_WINDOW_DEFAULT = 100,          /* MS-ASCMD 2.2.3.199.2 */
 	SYNC_FETCH_BATCH = 50,              /* items asked for at a time: between two batches the answer's size is looked at */
 	SYNC_ANSWER_BYTES = 4 * 1024 * 1024, /* a fuller answer says MoreAvailable; one batch always fits */
@@ -80,6 +81,7 @@ struct sync_job {
 	const char *name;                  /* the connector's */
 	struct sync_key key;
 	Belfry__Activesync__Options *options; /* as sent; NULL: the state's count */
+	bool has_mode, conversations;      /* ConversationMode was sent, and is this */
 	enum sync_key_is key_is;
 	struct sync_state state;           /* record NULL: none */
 	int status;
@@ -128,6 +130,8 @@ uint32_t sync_collection_id(const char *text);
 uint64_t sync_item_id(const char *collection_id, const char *server_id);
 /* From when on (wall clock) an item is within this FilterType; 0: always. */
 uint64_t sync_filter_since_s(const struct request *, uint32_t filter);
+/* What a survey is to list under these options (NULL: all defaults). */
+void sync_filter_survey(const struct request *, const Belfry__Activesync__Options *, Belfry__Connector__Survey *);
 /* What a connector says is there; what makes no sense of it is left out. */
 void sync_take_ranges(struct ranges *, const Belfry__Connector__Ranges *);
 

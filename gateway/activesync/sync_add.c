@@ -33,6 +33,28 @@ static void write_bad_item(struct request *request)
 	sync_write_mail(request, &item, "", -1);
 }
 
+/* Is there for its conversation only (MS-ASCMD 2.2.3.36.2): its preview is told, and its text left out. */
+static bool is_outside(struct request *request, const Belfry__Connector__Item *item)
+{
+	const Belfry__Activesync__Options *options = sync_job_now(request)->state.record->options;
+
+	return options->conversations && item->body != NULL &&
+		item->mail->received_s + SYNC_FILTER_SLACK_S < sync_filter_since_s(request, options->filter);
+}
+
+static void write_without_text(struct request *request, const Belfry__Connector__Item *item, const char *server_id)
+{
+	Belfry__Connector__Item bare = *item;
+	Belfry__Connector__Body body = *item->body;
+
+	body.truncated = body.full_size != 0;
+	body.data.len = 0;
+	body.in_descriptor = false;
+	bare.body = &body;
+	bare.part = NULL;
+	sync_write_mail(request, &bare, server_id, -1);
+}
+
 void sync_write_add(struct request *request, const Belfry__Connector__Item *item, int fd)
 {
 	struct sync_job *job = sync_job_now(request);
@@ -48,7 +70,9 @@ void sync_write_add(struct request *request, const Belfry__Connector__Item *item
 	wbxml_writer_text_element(&request->writer, AS_AIRSYNC_SERVERID, server_id);
 	wbxml_writer_start(&request->writer, AS_AIRSYNC_APPLICATIONDATA);
 	bool is_good = item->status == BELFRY__CONNECTOR__STATUS__OK && item->mail != NULL;
-	if (is_good)
+	if (is_good && is_outside(request, item))
+		write_without_text(request, item, server_id);
+	else if (is_good)
 		sync_write_mail(request, item, server_id, fd);
 	else
 		write_bad_item(request);

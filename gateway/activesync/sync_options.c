@@ -149,10 +149,14 @@ void sync_options_take(struct request *request, struct sync_job *job)
 		record->options = arena_alloc(request->arena, sizeof *record->options);
 		belfry__activesync__options__init(record->options);
 	}
-	if (job->options == NULL)
+	if (job->options == NULL && !job->has_mode)
 		return;
-	ProtobufCBinaryData before = pack_options(request, record->options), now = pack_options(request, job->options);
-	record->options = job->options;
+	ProtobufCBinaryData before = pack_options(request, record->options);
+	bool conversations = job->has_mode ? job->conversations : record->options->conversations;
+	if (job->options != NULL)
+		record->options = job->options;
+	record->options->conversations = conversations;
+	ProtobufCBinaryData now = pack_options(request, record->options);
 	job->changed = now.len != before.len || memcmp(now.data, before.data, now.len) != 0;
 }
 

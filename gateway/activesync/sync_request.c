@@ -67,6 +67,12 @@ static int read_settings(struct request *request, struct sync_job *job, const st
 	    wbxml_node_bool(node, AS_AIRSYNC_DELETESASMOVES, &job->deletes_to_trash) == WBXML_VALUE_BAD)
 		return SYNC_STATUS_PROTOCOL_ERROR;
 	job->window = sync_window(request, job->window);
+	if (request->version >= 140) { /* MS-ASCMD 2.2.3.36.2 */
+		enum wbxml_value mode = wbxml_node_bool(node, AS_AIRSYNC_CONVERSATIONMODE, &job->conversations);
+		if (mode == WBXML_VALUE_BAD)
+			return SYNC_STATUS_PROTOCOL_ERROR;
+		job->has_mode = mode != WBXML_VALUE_MISSING;
+	}
 	return starts && job->wants_changes ? SYNC_STATUS_PROTOCOL_ERROR : 0; /* MS-ASCMD 2.2.3.84: GetChanges with key 0 */
 }
 

@@ -177,6 +177,13 @@ uint64_t sync_filter_since_s(const struct request *request, uint32_t filter)
 	return filter == 0 ? 0 : now_s - now_s % 86400 - days[filter] * 86400ull;
 }
 
+void sync_filter_survey(const struct request *request, const Belfry__Activesync__Options *options,
+	Belfry__Connector__Survey *survey)
+{
+	survey->received_since_s = options == NULL ? 0 : sync_filter_since_s(request, options->filter);
+	survey->conversations = survey->received_since_s != 0 && options->conversations;
+}
+
 void sync_ask_survey(struct request *request, bool all, connector_answered *answered)
 {
 	struct sync_job *job = sync_job_now(request);
@@ -186,7 +193,8 @@ void sync_ask_survey(struct request *request, bool all, connector_answered *answ
 	message.collection = (char *)job->name;
 	message.validity = job->state.record->validity;
 	message.since_token = all ? job->position.token : job->state.record->token;
-	message.received_since_s = all ? 0 : sync_filter_since_s(request, job->state.record->options->filter);
+	if (!all)
+		sync_filter_survey(request, job->state.record->options, &message);
 	question.body_case = BELFRY__CONNECTOR__REQUEST__BODY_SURVEY;
 	question.survey = &message;
 	request_ask(request, &question, answered);

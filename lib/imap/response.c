@@ -361,6 +361,8 @@ unsigned imap_capabilities_parse(struct imap_text list)
 		{"ID", IMAP_CAP_ID},
 		{"NAMESPACE", IMAP_CAP_NAMESPACE},
 		{"CREATE-SPECIAL-USE", IMAP_CAP_CREATE_SPECIAL_USE},
+		{"THREAD=REFS", IMAP_CAP_THREAD_REFS},
+		{"THREAD=REFERENCES", IMAP_CAP_THREAD_REFERENCES},
 	};
 	unsigned set = 0;
 

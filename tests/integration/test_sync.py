@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Sync does beside the plain exchange, before a real server: requests
-that repeat the last one, mails that both sides change."""
+that repeat the last one, mails that both sides change, conversations."""
 
 import imaplib
+import time
 
 from lib import wbxml
 from lib.house import House
 from lib.mail import message
 from lib.phone import INBOX
+
+DAY_S = 86400
 
 
 class SyncCase(House):
@@ -124,6 +127,47 @@ class Conflict(SyncCase):
         self.store("both", "+", "\\Flagged")
         self.assertEqual(self.change("both", 1), [])
         self.assertLessEqual({"\\Seen", "\\Flagged"}, self.flags("both"))
+
+
+class Conversations(SyncCase):
+    def append(self, subject, age_days, answers=None):
+        mail = message(subject)
+        if answers is not None:
+            mail["References"] = mail["In-Reply-To"] = answers["Message-ID"]
+        client = self.dovecot.imap(self.user)
+        try:
+            client.append("INBOX", "", imaplib.Time2Internaldate(
+                time.time() - age_days * DAY_S), mail.as_bytes())
+        finally:
+            client.logout()
+        return mail
+
+    def options(self):
+        return self.phone.sync_options(filter_type=3)
+
+    def ask(self, mode):
+        """One Sync with this ConversationMode, to its end."""
+        spec = self.phone._sync_spec([self.inbox], {}, 100, self.options(), 1, ())
+        name, (collections, collection) = spec
+        at = [part[0] for part in collection[1:]].index("Options") + 1
+        collection = (*collection[:at], ("ConversationMode", mode), *collection[at:])
+        root = self.phone.command("Sync", (name, (collections, collection)))
+        return self.phone.apply_sync(root, [self.inbox])[0]
+
+    def test_all_of_a_conversation_comes_with_its_last_mail(self):
+        first = self.append("plan", 60)
+        self.append("Re: plan", 50, first)
+        self.append("other", 60)
+        self.append("Re: plan", 1, first)
+        self.phone.sync(self.inbox)
+        self.assertEqual(self.subjects(self.ask(0)), ["Re: plan"])
+        box = self.ask(1)
+        self.assertEqual(self.subjects(box), ["Re: plan", "plan"])
+        for item in box.added:
+            body = box.items[item][wbxml.q("AirSyncBase:Body")]
+            self.assertIsNone(wbxml.find(body, "Data"))
+        box = self.ask(0)
+        self.assertEqual(len(box.deleted), 2)
 
 
 del SyncCase, House

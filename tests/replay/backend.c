@@ -106,6 +106,7 @@ static int message_new(struct doing *doing)
 		.text = value_of(doing, "text"),
 		.html = value_of(doing, "html"),
 		.message_class = value_of(doing, "class"),
+		.message_id = value_of(doing, "id"),
 		.in_reply_to = value_of(doing, "reply"),
 		.received_s = time_before(doing->loop, value_of(doing, "age")),
 		.flags = flags_named(value_of(doing, "flags"), doing->arena),

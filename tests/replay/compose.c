@@ -437,8 +437,7 @@ static int compose_collection(struct composer *composer, const char *name)
 	text_if(composer, AS_AIRSYNC_DELETESASMOVES, value_of(composer, "moves"));
 	text_if(composer, AS_AIRSYNC_GETCHANGES, value_of(composer, "changes"));
 	text_if(composer, AS_AIRSYNC_WINDOWSIZE, value_of(composer, "window"));
-	if (has(composer, "conversations"))
-		wbxml_writer_text_element(writer, AS_AIRSYNC_CONVERSATIONMODE, "1");
+	text_if(composer, AS_AIRSYNC_CONVERSATIONMODE, value_of(composer, "conversations"));
 	compose_options(composer);
 	if (compose_commands(composer, folder) < 0)
 		return -1;

@@ -437,6 +437,7 @@ static void a_wrong_request_is_refused_as_a_whole(void **state)
 		{ONE("SyncKey=KEY CollectionId=1 Options{Class=Calendar}"), "4", ""},
 		{ONE("SyncKey=KEY CollectionId=1 Options{Class=Email} Options{Class=Tasks}"), "4", ""},
 		{ONE("SyncKey=KEY CollectionId=1 Options Options{Class=SMS} Options{Class=SMS}"), "4", ""},
+		{ONE("SyncKey=KEY CollectionId=1 ConversationMode=2"), "4", ""},
 		{ONE("SyncKey=0 CollectionId=RI Commands{Add{ClientId=1 ApplicationData}}"), "4", ""},
 		{ONE("SyncKey=1 CollectionId=RI Commands{Add{ClientId=1 ApplicationData}}"), "4", ""},
 		{"Sync{Collections{Collection{SyncKey=0 CollectionId=1}} WindowSize=x}", "4", ""},
