@@ -3,6 +3,7 @@
 #include "gateway/activesync/ping.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "gateway/activesync/command.h"
 #include "gateway/activesync/engine_state.h"
