@@ -271,8 +271,11 @@ class Phone:
 
     def folder_sync(self):
         """Apply one FolderSync; returns its status as a string."""
-        root = self.command("FolderSync", ("FolderHierarchy:FolderSync", (
-            "SyncKey", self.folder_key)))
+        return self.apply_folder_sync(self.command("FolderSync", (
+            "FolderHierarchy:FolderSync", ("SyncKey", self.folder_key))))
+
+    def apply_folder_sync(self, root):
+        """Apply a decoded answer; returns its status."""
         status = wbxml.text(root, "Status")
         if status != "1":
             if status == "9":
@@ -448,8 +451,7 @@ class Phone:
                 box.items[new_ids[client_id]] = {
                     c.tag: c for c in wbxml.find(node, "ApplicationData")}
 
-    @staticmethod
-    def _apply_change(box, child):
+    def _apply_change(self, box, child):
         server_id = wbxml.text(child, "ServerId")
         kind = child.tag.partition("}")[2]
         if kind == "Add":
