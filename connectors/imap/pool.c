@@ -64,7 +64,8 @@ struct pool *pool_create(struct loop *loop, const struct imap_settings *settings
 	struct pool *pool = mem_alloc(sizeof *pool);
 
 	*pool = (struct pool){.loop = loop, .settings = settings, .ways = ways, .events = events, .owner = owner,
-		.quarantine = quarantine_create(), .unsettled = unsettled_create(), .sends = sends_create(),
+		.quarantine = quarantine_create(), .unsettled = unsettled_create(), .doubts = doubts_create(),
+		.sends = sends_create(),
 		.slots = mem_alloc_array((size_t)settings->workers, sizeof *pool->slots)};
 	pool->last = &pool->first;
 	pool->undertaker = undertaker_create(loop, ways, pool->quarantine);
@@ -98,6 +99,7 @@ void pool_free(struct pool **owner)
 	loop_undefer(pool->loop, &pool->hand_out);
 	quarantine_free(&pool->quarantine);
 	unsettled_free(&pool->unsettled);
+	doubts_free(&pool->doubts);
 	sends_free(&pool->sends);
 	free(pool->slots);
 	free(pool);

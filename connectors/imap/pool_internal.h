@@ -10,6 +10,7 @@
 #ifndef BELFRY_CONNECTORS_IMAP_POOL_INTERNAL_H
 #define BELFRY_CONNECTORS_IMAP_POOL_INTERNAL_H
 
+#include "connectors/imap/doubts.h"
 #include "connectors/imap/pool.h"
 #include "connectors/imap/quarantine.h"
 #include "connectors/imap/sends.h"
@@ -56,6 +57,7 @@ struct pool {
 	void *owner;
 	struct quarantine *quarantine;
 	struct unsettled *unsettled;
+	struct doubts *doubts;
 	struct sends *sends;
 	struct slot *slots;
 	struct request *first, **last;

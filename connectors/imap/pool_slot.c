@@ -178,6 +178,8 @@ static void send_request(struct slot *slot, struct request *request)
 	}
 	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY)
 		tell_unsettled(request, &message);
+	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_LIST)
+		message.n_doubted = doubts_of(pool->doubts, account->user, &message.doubted);
 	if (request->message_id != NULL)
 		message.submitted = sends_state(pool->sends, account->user, request->message_id) == SEND_SUBMITTED_UNDER_WAY;
 	link_send(slot->link, &message.base, request->fd);
@@ -267,6 +269,13 @@ static void note_sent(struct slot *slot, const ProtobufCBinaryData *packed)
 	arena_free(&arena);
 }
 
+/* What a Sync asks for: the device's next FolderSync is to say whether it is there. */
+static void note_not_found(const struct request *request)
+{
+	if (request->kind == BELFRY__CONNECTOR__REQUEST__BODY_SURVEY || request->kind == BELFRY__CONNECTOR__REQUEST__BODY_APPLY)
+		doubts_add(request->pool->doubts, request->account->user, request->collection);
+}
+
 static void answered(struct slot *slot, const Belfry__Worker__WorkerResponse *answer, int fd)
 {
 	if (answer->login == BELFRY__WORKER__OUTCOME__REFUSED) {
@@ -275,6 +284,8 @@ static void answered(struct slot *slot, const Belfry__Worker__WorkerResponse *an
 	}
 	if (slot->request->message_id != NULL)
 		note_sent(slot, &answer->response);
+	if (answer->not_found)
+		note_not_found(slot->request);
 	pass(slot, &answer->response, fd);
 	pool_request_restart(slot->request);
 	if (!answer->last)

@@ -44,6 +44,7 @@ void worker_answer(struct worker_call *call, worker_response *response, bool is_
 	answer.id = call->request->id;
 	answer.last = is_last;
 	answer.login = call->login;
+	answer.not_found = response->status == BELFRY__CONNECTOR__STATUS__NOT_FOUND;
 	answer.response.data = packed;
 	answer.response.len = belfry__connector__response__pack(response, packed);
 	if (fd >= 0)

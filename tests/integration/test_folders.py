@@ -6,6 +6,7 @@ from lib import wbxml
 from lib.house import House
 from lib.mail import mail_octets
 from lib.phone import INBOX
+from lib.stubborn import StubbornPhone
 
 
 class Folders:
@@ -109,6 +110,80 @@ class Folders:
         del self.phone.folders[work], self.phone.folders[year]
         self.assertFalse([m for m in self.mailboxes() if "Work" in m])
         self.assert_in_step()
+
+    def another_client(self, *commands):
+        """[(command, mailbox)]: each is done."""
+        client = self.dovecot.imap(self.user)
+        for command, mailbox in commands:
+            status, data = getattr(client, command)('"%s"' % mailbox)
+            self.assertEqual(status, "OK", data)
+        client.logout()
+
+    def round(self, folder_ids):
+        """A device that does as it is told: Sync of all that is no mere
+        place, FolderSync if the answer says so. [status of each Sync]."""
+        statuses = [self.phone.sync(folder_id).status for folder_id in
+                    folder_ids if self.phone.folders[folder_id][2] != "1"]
+        if "12" in statuses:
+            self.assertEqual(self.phone.folder_sync(), "1")
+        return statuses
+
+    def parent_that_is_gone(self):
+        """Ids of a parent that another client has deleted, and its child.
+        Dovecot 2.3 goes on listing the parent as if it were there."""
+        work = self.made("Work")
+        year = self.made("2026", work)
+        self.append(self.path("Work", "2026"), "stays")
+        for folder_id in (work, year):
+            self.phone.sync_all(folder_id)
+        self.another_client(("delete", self.path("Work")))
+        self.assertLessEqual({self.path("Work"), self.path("Work", "2026")},
+                             self.mailboxes())
+        return work, year
+
+    def assert_a_place(self, folder_id):
+        self.assertEqual(self.phone.folders[folder_id],
+                         (self.top, "Work", "1"))
+
+    def test_a_parent_that_another_client_deleted_is_a_mere_place(self):
+        work, year = self.parent_that_is_gone()
+        self.assertEqual(self.round((work, year)), ["12", "1"])
+        self.assert_a_place(work)
+        self.assertEqual(self.phone.folders[year][:2], (work, "2026"))
+        self.assertEqual(self.round((work, year)), ["1"])
+        self.assert_in_step()
+        self.assertEqual(self.phone.collection(year).values(), ["stays"])
+
+    def test_a_ping_tells_of_a_parent_that_another_client_deleted(self):
+        work, year = self.parent_that_is_gone()
+        status, changed = self.phone.ping(folder_ids=[work, year])[:2]
+        self.assertIn(status, ("2", "7"))
+        self.round((work, year))
+        self.assert_a_place(work)
+        self.held_ping(self.phone, [year])
+
+    def test_a_parent_that_is_there_again_is_shown_again(self):
+        work, year = self.parent_that_is_gone()
+        self.round((work, year))
+        self.another_client(("delete", self.path("Work", "2026")),
+                            ("create", self.path("Work")))
+        self.append(self.path("Work"), "new")
+        self.assertEqual(self.phone.folder_sync(), "1")
+        self.assertEqual(self.phone.folders[work][1:], ("Work", "12"))
+        self.assertNotIn(year, self.phone.folders)
+        self.assertEqual(self.phone.sync_all(work).values(), ["new"])
+
+    def test_a_parent_that_is_gone_is_so_after_a_restart(self):
+        self.phone = self.phone_of(kind=StubbornPhone)
+        work, year = self.parent_that_is_gone()
+        self.assertEqual(self.phone.sync(work).status, "12")
+        for _ in range(2):  # before, and after the device was told
+            self.belfry.kill_role("belfry-imap")
+            self.phone.stubborn_folder_sync()
+            self.assertEqual(self.round((work, year)), ["12", "1"])
+            self.assert_a_place(work)
+            self.assertEqual(self.round((work, year)), ["1"])
+            self.assert_in_step()
 
     def test_what_cannot_be_is_refused(self):
         self.made("Work")

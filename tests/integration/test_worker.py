@@ -1138,6 +1138,35 @@ class Liars(unittest.TestCase):
         self.assertEqual(names, ["INBOX", "abc", "x/y/", "z", "\x7f&broken",
                                  "\u00e4"])
 
+    def test_what_could_not_be_opened_is_looked_at_before_it_is_listed(self):
+        def listed(answer, doubted):
+            response, = self.ask([
+                ("LIST", '* LIST () "/" a\n* LIST () "/" a/b\n'
+                         '* LIST (\\Noselect) "/" c\n{tag} OK\n'),
+                ("STATUS", answer)], list={}, doubted=doubted)
+            asked = [c for c in self.server.commands if "STATUS" in c]
+            self.assertEqual(response["status"], STATUS["OK"])
+            return asked, {c["name"]: c["selectable"] for c in
+                           response["collections"]["collections"]}
+        asked = ['STATUS "%s" (UIDVALIDITY)' % name for name in ("a", "a/b")]
+        for answer, doubted, expected in (
+                ("{tag} NO none\n", (), ([], {"a": 1, "a/b": 1, "c": 0})),
+                ("{tag} NO none\n", ("a", "c", "d"),
+                 (asked[:1], {"a": 0, "a/b": 1, "c": 0})),
+                ("{tag} NO [NOPERM] not yours\n", ("a/b", "a"),
+                 (asked, {"a": 0, "a/b": 0, "c": 0})),
+                ("{tag} NO [INUSE] later\n", ("a",),
+                 (asked[:1], {"a": 1, "a/b": 1, "c": 0})),
+                ("* STATUS a (UIDVALIDITY 1)\n{tag} OK\n", ("a",),
+                 (asked[:1], {"a": 1, "a/b": 1, "c": 0}))):
+            with self.subTest(answer=answer, doubted=doubted):
+                self.assertEqual(listed(answer, doubted), expected)
+
+    def test_what_the_server_left_at_is_not_gone(self):
+        self.assertEqual(self.statuses([
+            ("LIST", '* LIST () "/" a\n{tag} OK\n'), ("STATUS", None)],
+            list={}, doubted=("a",)), ["UNAVAILABLE"])
+
     def test_odd_status_and_search_answers(self):
         status = ("STATUS", "* STATUS INBOX (MESSAGES 3 UIDNEXT 12 UIDVALIDITY "
                   "7 UNSEEN 1 X (1 (2)))\n{tag} OK\n")

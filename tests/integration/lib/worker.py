@@ -98,7 +98,7 @@ class Worker:
 
     def ask(self, user, password, timeout_s=30, key=None, authorize_as="",
             quarantined=(), careful=False, submitted=False, canonical="",
-            **body):
+            doubted=(), **body):
         """All responses to one request; a descriptor's bytes take the place
         of the body's data."""
         self.last_id += 1
@@ -107,6 +107,7 @@ class Worker:
                   user=user, password=password.encode(), timeout_s=timeout_s,
                   authorize_as=authorize_as, quarantined=quarantined,
                   careful=careful, submitted=submitted, canonical=canonical,
+                  doubted=doubted,
                   request=dict(id=1000 + self.last_id, **body))
         responses, self.login = [], OUTCOME["NONE"]
         while True:

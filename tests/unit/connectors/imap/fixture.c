@@ -146,6 +146,7 @@ static void answer_with(struct fixture *fixture, unsigned worker, Belfry__Connec
 	message.id = request->id;
 	message.last = is_last;
 	message.login = login;
+	message.not_found = response.status == BELFRY__CONNECTOR__STATUS__NOT_FOUND;
 	message.response = (ProtobufCBinaryData){belfry__connector__response__pack(&response, packed), packed};
 	link_send(fixture->workers[worker].link, &message.base, -1);
 	loop_settle(fixture->loop);

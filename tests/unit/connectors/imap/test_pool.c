@@ -209,6 +209,37 @@ static void a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next(void **s
 	fixture_stop(&fixture);
 }
 
+static void what_was_not_found_is_doubted_in_the_users_lists(void **state)
+{
+	const uint64_t mail = 7;
+	struct fixture fixture;
+
+	(void)state;
+	fixture_start(&fixture, "workers=1\n");
+	fixture_login(&fixture, "alice@example.org");
+	asker_survey(&fixture.front, "a", 0, 0);
+	worker_answer(&fixture, 0, STATUS(NOT_FOUND), true);
+	asker_flag(&fixture.front, "b", 5, 1, 0);
+	worker_answer(&fixture, 0, STATUS(NOT_FOUND), true);
+	asker_survey(&fixture.front, "c", 0, 0);
+	worker_answer(&fixture, 0, STATUS(UNAVAILABLE), true);
+	asker_fetch(&fixture.front, "d", &mail, 1);
+	worker_answer(&fixture, 0, STATUS(NOT_FOUND), true); /* a mail of it */
+	worker_die(&fixture, 0, SIGKILL);
+	asker_list(&fixture.front);
+	assert_int_equal(worker_request(&fixture, 1)->n_doubted, 2);
+	assert_string_equal(worker_request(&fixture, 1)->doubted[0], "a");
+	assert_string_equal(worker_request(&fixture, 1)->doubted[1], "b");
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	asker_survey(&fixture.front, "a", 0, 0);
+	assert_int_equal(worker_request(&fixture, 1)->n_doubted, 0); /* it is the list that is to be looked at */
+	worker_answer(&fixture, 1, STATUS(OK), true);
+	fixture_login(&fixture, "bob@example.org");
+	asker_list(&fixture.front);
+	assert_int_equal(worker_request(&fixture, 1)->n_doubted, 0);
+	fixture_stop(&fixture);
+}
+
 static void who_waits_too_long_is_told_so(void **state)
 {
 	struct fixture fixture;
@@ -654,6 +685,7 @@ int main(void)
 		cmocka_unit_test(out_of_office_of_a_user_is_set_one_at_a_time),
 		cmocka_unit_test(of_a_collection_one_apply_runs_at_a_time_in_the_order_they_came),
 		cmocka_unit_test(a_move_that_nobody_saw_the_end_of_is_told_to_who_comes_next),
+		cmocka_unit_test(what_was_not_found_is_doubted_in_the_users_lists),
 		cmocka_unit_test(who_waits_too_long_is_told_so),
 		cmocka_unit_test(the_time_in_the_queue_counts),
 		cmocka_unit_test(an_item_that_a_worker_died_on_is_left_out),
