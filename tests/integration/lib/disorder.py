@@ -272,7 +272,8 @@ class Device:
                 raise PhoneError("%s: Sync of %s: status %s" % (
                     self.name, path, box.status))
             for response in box.responses:
-                if wbxml.text(response, "Status") not in ("1", "8"):
+                # 7: the server has another change of it, which wins
+                if wbxml.text(response, "Status") not in ("1", "7", "8"):
                     raise PhoneError("%s: %s" % (self.name,
                                                  wbxml.pretty(response)))
         return None
