@@ -374,7 +374,7 @@ class Device:
         def read(root):
             status = wbxml.text(root, "Status")
             self.note("%s %s: status %s", cmd, parts, status)
-            if status in RETRY_STATUSES + ("6",):
+            if status in ("6", "16", "111"):    # 5: the parent is gone
                 return "status " + status
             if status == "1":
                 self.phone.folder_key = wbxml.text(root, "SyncKey")
