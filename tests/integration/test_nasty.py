@@ -3,11 +3,12 @@
 none stops its folder."""
 
 import base64
+import threading
 
 from lib import wbxml
 from lib.house import House
 from lib.mail import mail_octets
-from lib.phone import BODY_MIME, INBOX, Phone
+from lib.phone import BODY_HTML, BODY_MIME, INBOX, Phone
 
 BROKEN = "(unreadable message)"
 
@@ -146,3 +147,65 @@ class Nasty(House):
                 if is_carried_whole(octets):
                     self.assertEqual(data.replace("\r\n", "\n"), octets
                                      .decode().replace("\r\n", "\n"))
+
+
+FLOOD = 1000000
+# Each would take hours if it took time with its square.
+FLOODS = (
+    HEAD + b"To: " + b"".join(b"N%d <a%d@example.org>,\r\n " % (n, n)
+                              for n in range(100000)) + b"\r\n\r\nx",
+    HEAD + b"".join(b"To: a%d@example.org\r\n" % n for n in range(100000))
+    + b"\r\nx",
+    HEAD + b"Content-Type: text/plain; " + b"".join(
+        b"name*%d*=%%41;\r\n " % n for n in range(100000)) + b"\r\n\r\nx",
+    HEAD + b"Subject: " + b"=?utf-8?Q?a?= =?koi8-r?B?8A==?=\r\n "
+    * (FLOOD // 2) + b"\r\n\r\nx",
+    HEAD + b"Subject: " + b"x" * 5 * FLOOD + b"\r\n\r\nx",
+    HEAD + nested(1000) * 20,
+    HEAD + b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+    + b"--x\r\nContent-Disposition: attachment; filename=a\r\n\r\nx\r\n"
+    * 100000,
+    HEAD + b"Content-Type: text/html\r\n\r\n" + b"<div>" * FLOOD,
+    HEAD + b"Content-Type: text/html\r\n\r\n" + b"<dd><li>" * FLOOD,
+    HEAD + b"Content-Type: text/html\r\n\r\n<a " + b"".join(
+        b"a%d " % n for n in range(FLOOD // 4)) + b">x",
+    HEAD + b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64"
+    b"\r\n\r\n" + b"=!A=" * FLOOD,
+    HEAD + b"Content-Type: text/plain\r\nContent-Transfer-Encoding: "
+    b"quoted-printable\r\n\r\n" + b"=      " * FLOOD,
+)
+
+
+class Floods(House):
+    BELFRY = {"hook": "no"}
+    TEST_TIMEOUT_S = 600
+
+    def synchronise(self, phone, options, boxes):
+        boxes.append(phone.sync_all(phone.folder(INBOX), options=options))
+
+    def test_mails_made_to_take_long_keep_nobody_waiting(self):
+        mails = [mail_octets("good before"), *FLOODS,
+                 mail_octets("good after")]
+        self.write_mails(mails)
+        other = self.ready_phone(self.next_user(), device_id="OTHER")
+        for number, options in enumerate((
+                None, Phone.sync_options(body_type=BODY_HTML),
+                Phone.mime_options())):
+            phone, boxes = self.phone_of(device_id="FLOOD%d" % number,
+                                         timeout_s=200), []
+            thread = threading.Thread(target=self.synchronise,
+                                      args=(phone, options, boxes))
+            thread.start()
+            rounds = 0
+            while rounds == 0 or thread.is_alive():
+                held = self.held_ping(other)
+                self.deliver("mail %d" % rounds, user=other.user)
+                self.assert_rings(held, ["mail %d" % rounds])
+                rounds += 1
+            thread.join()
+            box, = boxes
+            self.assertEqual(len(box.items), len(mails))
+            subjects = box.values()
+            self.assertIn("good before", subjects)
+            self.assertIn("good after", subjects)
+            self.assertNotIn(BROKEN, subjects)
