@@ -9,7 +9,10 @@
 #include "gateway/activesync/item_operations.h"
 #include "gateway/activesync/sync.h"
 
-enum { REFERENCE_MAX = 512 }; /* ours are far shorter */
+enum {
+	LONG_ID_MAX = 256,  /* MS-ASCMD 2.2.3.99 */
+	REFERENCE_MAX = 512 /* ours are far shorter */
+};
 
 static const struct wbxml_node *options_of(const struct item_operation *operation)
 {
@@ -99,11 +102,12 @@ int item_fetch_read(struct request *request, struct item_operation *operation)
 
 /* --- the answer ------------------------------------------------------------------------------------------------ */
 
-static void write_name(struct request *request, const struct item_operation *operation, uint16_t tag)
+/* What is too long for the answer's schema cannot stand in it: the device knows by the order which one it was. */
+static void write_name(struct request *request, const struct item_operation *operation, uint16_t tag, size_t most)
 {
 	const char *text = wbxml_node_text(operation->node, tag);
 
-	if (text != NULL && text[0] != '\0' && strlen(text) <= REFERENCE_MAX)
+	if (text != NULL && text[0] != '\0' && strlen(text) <= most)
 		wbxml_writer_text_element(&request->writer, tag, text);
 }
 
@@ -112,12 +116,12 @@ static void begin_response(struct request *request, const struct item_operation 
 {
 	wbxml_writer_start(&request->writer, AS_ITEMOPERATIONS_FETCH);
 	wbxml_writer_number_element(&request->writer, AS_ITEMOPERATIONS_STATUS, operation->status);
-	write_name(request, operation, AS_AIRSYNC_COLLECTIONID);
-	write_name(request, operation, AS_AIRSYNC_SERVERID);
-	write_name(request, operation, AS_SEARCH_LONGID);
+	write_name(request, operation, AS_AIRSYNC_COLLECTIONID, SYNC_COLLECTION_ID_MAX);
+	write_name(request, operation, AS_AIRSYNC_SERVERID, SYNC_ITEM_ID_MAX);
+	write_name(request, operation, AS_SEARCH_LONGID, LONG_ID_MAX);
 	if (operation->status == ITEM_STATUS_SUCCESS && operation->reference == NULL)
 		wbxml_writer_text_element(&request->writer, AS_AIRSYNC_CLASS, "Email");
-	write_name(request, operation, AS_AIRSYNCBASE_FILEREFERENCE);
+	write_name(request, operation, AS_AIRSYNCBASE_FILEREFERENCE, REFERENCE_MAX);
 }
 
 void item_fetch_write_failed(struct request *request, const struct item_operation *operation)

@@ -100,7 +100,8 @@ static void write_empty(struct request *request, const struct item_operation *op
 
 	wbxml_writer_start(&request->writer, AS_ITEMOPERATIONS_EMPTYFOLDERCONTENTS);
 	wbxml_writer_number_element(&request->writer, AS_ITEMOPERATIONS_STATUS, operation->status);
-	wbxml_writer_text_element(&request->writer, AS_AIRSYNC_COLLECTIONID, collection == NULL ? "" : collection);
+	wbxml_writer_text_element(&request->writer, AS_AIRSYNC_COLLECTIONID,
+		collection == NULL || strlen(collection) > SYNC_COLLECTION_ID_MAX ? "" : collection);
 	wbxml_writer_end(&request->writer);
 }
 
