@@ -5,6 +5,7 @@ closed connection, and everybody else's phone rings as ever."""
 import os
 import random
 import re
+import resource
 import select
 import socket
 import ssl
@@ -38,6 +39,7 @@ BIG_MAILS, BIG_BYTES = 20, 50000
 # back. Copies of all that belongs to one phone would come to more.
 FRONT_MIB_MAX = 2 * SLOW_PHONES * BIG_MAILS * BIG_BYTES // 2**20 + 512
 
+STORM, STORM_PLACES = 10000, 4000
 CONNECTIONS_MAX = 12
 PLACES = 40                  # so that 16 guests are not half of them
 
@@ -244,17 +246,28 @@ class Broken(Hostile):
                 self.assertEqual(self.living(), self.roles)
         self.assert_unharmed(held, "after no TLS").drop()
 
-    def test_a_header_that_dribbles_is_given_up(self):
+    def test_headers_and_bodies_that_dribble_are_given_up(self):
         held = self.held_ping(self.phone)
-        connection = Connection("localhost", self.belfry.port, self.tls)
-        self.addCleanup(connection.close)
+        dribbles = []
+        for at_once, slowly in (
+                ("", self.head("X-A: " + "a" * 10000)),
+                (self.head("Content-Length: 10000"), "\3" * 10000),
+                (self.head("Transfer-Encoding: chunked"),
+                 "1\r\na\r\n" * 10000)):
+            connection = Connection("localhost", self.belfry.port, self.tls)
+            self.addCleanup(connection.close)
+            connection.send_raw(at_once.encode())
+            dribbles.append((connection, iter(slowly.encode())))
         plain = socket.create_connection(("localhost", self.belfry.port))
         self.addCleanup(plain.close)
         deadline = time.monotonic() + HEADER_TIMEOUT_S + SLACK_S
-        header = iter(self.head("X-A: " + "a" * 10000).encode())
-        while not connection.readable(0.5):
+        while dribbles:
             self.assertLess(time.monotonic(), deadline)
-            connection.send_raw(bytes((next(header),)))
+            for connection, octets in list(dribbles):
+                if connection.readable(0.2):
+                    dribbles.remove((connection, octets))
+                else:
+                    connection.send_raw(bytes((next(octets),)))
         # the handshake that never began has waited as long
         self.assertTrue(is_closed_soon(plain, SLACK_S))
         self.assert_unharmed(held, "after the dribble").drop()
@@ -484,6 +497,47 @@ class Guests(Hostile):
             status, folders, _ = one.phone.ping_wait(one)
             self.assertEqual((status, len(folders)), ("2", 1))
         self.assertEqual(self.living(), self.roles)
+
+
+class Storm(Hostile):
+    """One address opens connections without end."""
+
+    BELFRY = {"hook": "no", "fronts": "1", "max_connections": str(STORM_PLACES)}
+    TEST_TIMEOUT_S = 300
+
+    def setUp(self):
+        super().setUp()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = STORM + 1000
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most),
+                                                    max(hard, most)))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,
+                        (soft, max(hard, most)))
+
+    def test_ten_thousand_connections_of_one_address_keep_nobody_out(self):
+        held = self.held_ping(self.phone)
+        self.phone.close()
+        front, = self.belfry.role_pids("front")
+        before, most = len(os.listdir("/proc/%d/fd" % front)), 0
+        storm = []
+        for number in range(STORM):
+            stream = socket.socket()
+            self.addCleanup(stream.close)
+            stream.setblocking(False)
+            stream.bind(("127.0.0.9", 0))
+            stream.connect_ex(("127.0.0.1", self.belfry.port))
+            storm.append(stream)
+            if number % 1000 == 999:
+                self.phone.options()
+                self.phone.close()
+                most = max(most, len(os.listdir("/proc/%d/fd" % front)))
+        # lib/http/server.h: half of the places, what is one network's share of
+        # the rest, and those who are told to come again
+        self.assertLess(most, before + STORM_PLACES)
+        held = self.assert_unharmed(held, "in the storm")
+        for stream in storm:
+            stream.close()
+        self.assert_unharmed(held, "after the storm").drop()
 
 
 class SlowReaders(Hostile):

@@ -73,7 +73,9 @@ class Connection:
                     and self.socket.pending():
                 return True
             left = deadline - time.monotonic()
-            if not select.select([self.socket], [], [], max(left, 0))[0]:
+            poll = select.poll()    # select() knows 1024 descriptors
+            poll.register(self.socket, select.POLLIN)
+            if not poll.poll(max(left, 0) * 1000):
                 return False
             # TLS records without data (tickets) are no answer
             self._fill(nonblocking=True)
