@@ -232,20 +232,36 @@ static char *next_buffer(void)
 	return buffers[turn++ % LOG_QUOTE_BUFFERS];
 }
 
-static bool is_escaped(unsigned char c)
+/*
+ * How many bytes at its start, which is there, must not stand in a line as they are: what steers a terminal (C0, C1), what
+ * some take for the end of a line (U+2028, U+2029), and what we quote with.
+ */
+static size_t escaped_length(const char *value, size_t length)
 {
-	return c < ' ' || c == 0x7f || c == '\\' || c == '"';
+	const unsigned char *c = (const unsigned char *)value;
+
+	if (*c < ' ' || *c == 0x7f || *c == '\\' || *c == '"')
+		return 1;
+	if (length >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	return length >= 3 && c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9) ? 3 : 0;
+}
+
+static size_t shown_length(size_t length)
+{
+	return length < LOG_QUOTE_MAX ? length : LOG_QUOTE_MAX;
 }
 
 /* Returns where the text ends. */
 static char *escape(char *text, const char *value, size_t length)
 {
-	for (size_t i = 0; i < length && i < LOG_QUOTE_MAX; i++) {
-		unsigned char c = (unsigned char)value[i];
-		if (is_escaped(c))
-			text += sprintf(text, "\\x%02x", c);
-		else
-			*text++ = (char)c;
+	length = shown_length(length);
+	for (size_t i = 0; i < length;) {
+		size_t escaped = escaped_length(value + i, length - i);
+		if (escaped == 0)
+			*text++ = value[i++];
+		for (; escaped > 0; escaped--)
+			text += sprintf(text, "\\x%02x", (unsigned char)value[i++]);
 	}
 	*text = '\0';
 	return text;
@@ -253,8 +269,9 @@ static char *escape(char *text, const char *value, size_t length)
 
 static bool needs_quotes(const char *value, size_t length)
 {
-	for (size_t i = 0; i < length && i < LOG_QUOTE_MAX; i++)
-		if (value[i] == ' ' || value[i] == '=' || is_escaped((unsigned char)value[i]))
+	length = shown_length(length);
+	for (size_t i = 0; i < length; i++)
+		if (value[i] == ' ' || value[i] == '=' || escaped_length(value + i, length - i) > 0)
 			return true;
 	return false;
 }

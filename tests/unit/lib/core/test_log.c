@@ -34,6 +34,9 @@ static void values_stay_one_value_each(void **state)
 		{"a\\b", "\"a\\x5cb\"", "a\\x5cb"},
 		{"a\nb", "\"a\\x0ab\"", "a\\x0ab"},
 		{"\x7f", "\"\\x7f\"", "\\x7f"},
+		{"a\xc2\x85""b\xc2\xa0", "\"a\\xc2\\x85""b\xc2\xa0\"", "a\\xc2\\x85""b\xc2\xa0"},
+		{"\xe2\x80\xa8x", "\"\\xe2\\x80\\xa8x\"", "\\xe2\\x80\\xa8x"},
+		{"\xe2\x80\x93", "\xe2\x80\x93", "\xe2\x80\x93"},
 	};
 
 	(void)state;
