@@ -15,10 +15,11 @@ const Belfry__Activesync__SyncRequest *sync_kept(const struct request *request)
 	return kept == NULL || kept->n_collections > SYNC_COLLECTIONS_MAX ? NULL : kept;
 }
 
-/* A first Sync is not repeated: it would begin anew. Nor is what has no state any more. */
+/* A first Sync is not repeated: it would begin anew. What has failed is: its answer may be lost, and nobody else tells the
+ * device that the folder is gone, or is to be synchronised anew. */
 static bool is_kept(const struct sync_job *job)
 {
-	return job->key.number != 0 && (job->status == SYNC_STATUS_SUCCESS || job->status == SYNC_STATUS_RETRY);
+	return job->key.number != 0;
 }
 
 static bool has_succeeded(const struct sync_work *work)
