@@ -98,6 +98,25 @@ static bool is_same(const struct sync_label *label, char *const *names, size_t c
 	return label->count == count;
 }
 
+static size_t names_length(char *const *names, size_t count)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < count; i++)
+		length += strlen(names[i]) + 4; /* and what packs it */
+	return length;
+}
+
+static bool has_room(const struct sync_labels *labels, char *const *names, size_t count)
+{
+	size_t length = names_length(names, count);
+
+	for (size_t i = 0; i < labels->count; i++)
+		if (labels->list[i].items.count != 0)
+			length += names_length(labels->list[i].names, labels->list[i].count);
+	return length <= SYNC_LABELS_BYTES_MAX;
+}
+
 /* The set of these names, or one that is free; NULL: there is none. */
 static struct sync_label *place_of(const struct sync_labels *labels, char *const *names, size_t count)
 {
@@ -108,6 +127,8 @@ static struct sync_label *place_of(const struct sync_labels *labels, char *const
 			return &labels->list[i];
 		else if (labels->list[i].items.count == 0)
 			empty = &labels->list[i];
+	if (!has_room(labels, names, count))
+		return NULL;
 	return empty == NULL && labels->count < SYNC_LABELS_MAX ? &labels->list[labels->count] : empty;
 }
 
@@ -117,7 +138,9 @@ bool sync_labels_would_change(const struct sync_labels *labels, uint64_t id, cha
 
 	if (label == NULL ? count == 0 : is_same(label, names, count))
 		return false;
-	return count == 0 || labels->count < SYNC_LABELS_MAX || place_of(labels, names, count) != NULL;
+	if (count == 0)
+		return true;
+	return labels->list == NULL ? has_room(labels, names, count) : place_of(labels, names, count) != NULL;
 }
 
 static char **keep_names(char *const *names, size_t count, struct arena *arena)

@@ -15,7 +15,8 @@
 enum {
 	SYNC_LABELS_MAX = 100,     /* sets; of more the device is told when it gets an item, and of no change */
 	SYNC_LABEL_NAMES_MAX = 50, /* of one item */
-	SYNC_LABEL_NAME_MAX = 255  /* bytes; as long as Outlook lets one be */
+	SYNC_LABEL_NAME_MAX = 255, /* bytes; as long as Outlook lets one be */
+	SYNC_LABELS_BYTES_MAX = 64 * 1024 /* of all names: the record has to fit into the store */
 };
 
 struct sync_label {

@@ -287,6 +287,26 @@ static void more_sets_of_categories_than_can_be_kept_are_no_news(void **state)
 	arena_free(&arena);
 }
 
+static void names_of_categories_have_a_room_that_fits_into_the_store(void **state)
+{
+	struct sync_labels labels = {0};
+	struct arena *arena = arena_create(0);
+	char *names[SYNC_LABEL_NAMES_MAX];
+	size_t kept = 0;
+
+	(void)state;
+	for (uint64_t id = 1; id <= SYNC_LABELS_MAX; id++) {
+		for (size_t i = 0; i < SYNC_LABEL_NAMES_MAX; i++)
+			names[i] = arena_printf(arena, "%03u %03u %0240u", (unsigned)id, (unsigned)i, 0);
+		bool would = sync_labels_would_change(&labels, id, names, SYNC_LABEL_NAMES_MAX);
+		assert_int_equal(sync_labels_put(&labels, id, names, SYNC_LABEL_NAMES_MAX, arena), would);
+		kept += would;
+	}
+	assert_int_equal(kept, SYNC_LABELS_BYTES_MAX / (SYNC_LABEL_NAMES_MAX * 252));
+	sync_labels_release(&labels);
+	arena_free(&arena);
+}
+
 /* --- it converges ---------------------------------------------------------------------------------------------- */
 
 enum { ITEMS = 60, ROUNDS = 400, SEEDS = 60 };
@@ -518,6 +538,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_told_too_much_is_damage),
 		cmocka_unit_test(a_device_is_told_of_verbs_and_categories_when_it_shows_them),
 		cmocka_unit_test(categories_are_kept_by_the_sets_that_occur),
+		cmocka_unit_test(names_of_categories_have_a_room_that_fits_into_the_store),
 		cmocka_unit_test(more_sets_of_categories_than_can_be_kept_are_no_news),
 		cmocka_unit_test(whatever_happens_the_phone_has_the_mailbox_in_the_end),
 	};
