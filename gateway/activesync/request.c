@@ -442,7 +442,7 @@ static void begin(struct request *request)
 		memcpy(keys, question.keys, question.n_keys * sizeof *keys);
 	keys[question.n_keys++] = device_key;
 	question.keys = keys;
-	question.is_request = true;
+	question.is_request = request->command->is_paced;
 	ask_records(request, &question, begun);
 }
 

@@ -59,6 +59,7 @@ struct command {
 	uint16_t within;           /* … below this, rather, which is right below the root; 0: it is not */
 	bool needs_policy;         /* refused to a device that has not accepted the policy */
 	bool may_be_empty;         /* a request without a body means something */
+	bool is_paced;             /* phones that go round in circles do it with these: they count for how often one comes */
 	bool takes_mail;           /* its body may be as long as a mail; until 12.1 it is one, and no document */
 	/* Names what to read and lock. Non-zero: refuse with this status of the command. NULL: a command that is not
 	 * served; run comes at once, and reads neither body (which may be a mail) nor records. */
