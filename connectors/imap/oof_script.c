@@ -282,9 +282,16 @@ Belfry__Oof__Kept *oof_script_read(struct slice script, struct arena *arena)
 
 bool oof_script_answers(struct slice script)
 {
+	static const char *const extensions[] = {
+		"\"vacation\"", "\"vacation-seconds\"",
+		"\"reject\"", "\"ereject\"", /* not with vacation: RFC 5230 section 4.7 */
+		"\"include\"",               /* who knows what */
+	};
+
 	for (; script.length > 0; script = behind(script, 1))
-		if (slice_begins(script, "\"vacation\"") || slice_begins(script, "\"vacation-seconds\""))
-			return true;
+		for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+			if (slice_begins(script, extensions[i]))
+				return true;
 	return false;
 }
 

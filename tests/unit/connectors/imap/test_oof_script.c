@@ -216,6 +216,7 @@ static void scripts_that_answer_are_known(void **state)
 {
 	static const struct { const char *script; bool answers; } cases[] = {
 		{"require [\"fileinto\", \"vacation\"];", true}, {"require \"Vacation-Seconds\";", true},
+		{"require [\"reject\"];", true}, {"require [\"ereject\"];", true}, {"require \"include\"; include \"b\";", true},
 		{"require \"fileinto\"; # no vacation", false}, {"", false},
 	};
 
