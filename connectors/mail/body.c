@@ -207,16 +207,33 @@ void body_choose_preview(const struct body_plan *plan, struct body_plan *preview
 	preview->wish = &beginning;
 }
 
-/* Only then others of its conversation have what it repeats: a conversation is what refers to each other. */
-static bool refers_to_others(const struct mime_part *root)
+/* As mailers of many languages begin the subject of a forward. */
+static bool is_forward(struct slice subject)
+{
+	static const char *const words[] = {"fw:", "fwd:", "wg:", "tr:", "rv:", "enc:", "i:", "vl:", "pd:", "ilt:", "doorst:",
+		"vb:", "\xe8\xbd\xac\xe5\x8f\x91:"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (slice_begins(slice_trim(subject), words[i]))
+			return true;
+	return false;
+}
+
+/* Only then others of its conversation have what it repeats: a conversation is what refers to each other. A forward
+ * refers to others, too, but who gets it has none of them. */
+static bool answers_others(const struct mime_part *root)
 {
 	struct slice rest = root->header;
 	struct header_field field;
+	bool refers = false;
 
-	while (header_next(&rest, &field))
+	while (header_next(&rest, &field)) {
+		if (slice_is(field.name, "subject") && is_forward(field.value))
+			return false;
 		if (field.value.length > 0 && (slice_is(field.name, "in-reply-to") || slice_is(field.name, "references")))
-			return true;
-	return false;
+			refers = true;
+	}
+	return refers;
 }
 
 void body_choose_part(const struct mime_part *root, const Belfry__Connector__BodyWish *wish, struct body_plan *plan)
@@ -225,7 +242,7 @@ void body_choose_part(const struct mime_part *root, const Belfry__Connector__Bod
 	plan->type = BELFRY__CONNECTOR__BODY_TYPE__HTML;
 	plan->wish = wish;
 	plan->is_part = true;
-	plan->drops_history = refers_to_others(root);
+	plan->drops_history = answers_others(root);
 }
 
 struct mime_part *body_source(const struct body_plan *plan, const struct body_segment *segment)

@@ -105,6 +105,8 @@ static void a_part_is_html_and_only_answers_lose_anything(void **state)
 			"63 [yes Ann wrote: > q] <html><body>yes<br>\r\nAnn wrote:<br>\r\n&gt; q<br>\r\n</body></html>"},
 		{ANSWER "\r\nyes\r\nAnn wrote:\r\n> q\r\n", -1, "35 [yes] <html><body>yes<br>\r\n</body></html>"},
 		{"References: <a@b>\r\nContent-Type: text/html\r\n\r\n<p>yes</p><blockquote type=cite>q</blockquote>", -1, "10 [yes] <p>yes</p>"},
+		{"Subject: FW: x\r\nReferences: <a@b>\r\nContent-Type: text/html\r\n\r\n<p>see</p><blockquote type=cite>q</blockquote>",
+			-1, "46 [see > q] <p>see</p><blockquote type=cite>q</blockquote>"},
 		{ANSWER "\r\nyes\r\n> q\r\n", 15, "35 truncated [yes] <html><body>yes"},
 		{ANSWER "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n"
 			"<p>rich</p><blockquote type=cite>q</blockquote>\r\n--b--\r\n", -1, "11 [rich] <p>rich</p>"},
