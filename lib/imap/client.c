@@ -82,11 +82,17 @@ void imap_client_fail(struct imap_client *client, enum imap_failure failure, con
 
 /* --- time ------------------------------------------------------------------------------------------------------ */
 
+static bool tries_another(struct imap_client *client);
+
 static void timed_out(struct timer *timer)
 {
 	struct imap_client *client = container_of(timer, struct imap_client, timer);
+	int64_t left_ms = client->login_until_ms - loop_now_ms(client->loop);
 
-	if (client->state != IMAP_READY) {
+	if (client->state != IMAP_READY && left_ms > 0) {
+		if (!tries_another(client))
+			timer_start(client->loop, &client->timer, left_ms, timed_out);
+	} else if (client->state != IMAP_READY) {
 		imap_client_fail(client, IMAP_FAILED_NETWORK, "no login within %d s", (int)(client->timeout_ms / 1000));
 	} else if (client->idle == IMAP_IDLE_ON) {
 		imap_client_write_text(client, "DONE\r\n");
@@ -356,8 +362,6 @@ static void connected(struct imap_client *client)
 	}
 }
 
-static bool tries_another(struct imap_client *client);
-
 static void happened(struct stream *stream, enum stream_event event, void *owner)
 {
 	struct imap_client *client = owner;
@@ -387,9 +391,19 @@ static void happened(struct stream *stream, enum stream_event event, void *owner
 	}
 }
 
+/* An address from which nothing comes back does not take the time of the next. */
+static void arm_for_address(struct imap_client *client)
+{
+	int64_t left_ms = client->login_until_ms - loop_now_ms(client->loop);
+	int64_t share_ms = client->another == NULL ? left_ms : client->timeout_ms / IMAP_ADDRESSES_SHARE;
+
+	timer_start(client->loop, &client->timer, share_ms < left_ms ? share_ms : left_ms, timed_out);
+}
+
 static void adopt(struct imap_client *client, struct stream *stream)
 {
 	client->stream = stream;
+	arm_for_address(client);
 	stream_carry_secrets(stream);
 	if (client->security == IMAP_IMPLICIT_TLS) {
 		client->start_tls(stream, client->data);
@@ -428,7 +442,7 @@ struct imap_client *imap_client_create(struct stream *stream, const struct imap_
 	client->credentials = credentials;
 	client->timeout_ms = options->timeout_ms;
 	client->last = &client->first;
-	timer_start(client->loop, &client->timer, client->timeout_ms, timed_out);
+	client->login_until_ms = loop_now_ms(client->loop) + client->timeout_ms;
 	adopt(client, stream);
 	return client;
 }

@@ -63,6 +63,7 @@ enum {
 	 * "* OK Still here" every 2 minutes; NAT forgets silent connections after 5 and more. */
 	IMAP_IDLE_SILENCE_MS = 4 * 60 * 1000,
 	IMAP_IDLE_MS = 28 * 60 * 1000,     /* RFC 2177: again at least every 29 minutes */
+	IMAP_ADDRESSES_SHARE = 4,          /* an address that is silent has this part of timeout_ms before the next is tried */
 	IMAP_COMMANDS_MAX = 64             /* sent at once; the rest waits: a server's input buffer is small too */
 };
 

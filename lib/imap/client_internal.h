@@ -56,6 +56,7 @@ struct imap_client {
 	unsigned last_tag, idle_tag, sent;
 	struct imap_command *first, **last; /* those sent, then those waiting */
 	int64_t timeout_ms, idle_since_ms;
+	int64_t login_until_ms;
 	struct timer timer;
 	struct deferred rest, gone;
 };

@@ -19,7 +19,7 @@ enum { TIMEOUT_MS = 30000 };
 struct test {
 	struct loop *loop;
 	struct imap_client *client;
-	struct stream *server;
+	struct stream *server, *silent;
 	struct buffer got;       /* what the client sent */
 	int ready, told, failures, answers, upgrades;
 	bool fail_handshake;
@@ -179,6 +179,26 @@ static void only_the_last_address_says_why(void **state)
 	start_unreached(&test);
 	assert_int_equal(test.failures, 1);
 	assert_string_equal(test.why, "nobody there, either");
+	finish(&test);
+}
+
+static void a_silent_address_does_not_take_the_time_of_the_next(void **state)
+{
+	struct test test = {0};
+	struct imap_client_options options = {.security = IMAP_PLAIN, .another = another, .address = 1,
+		.data = &test, .timeout_ms = TIMEOUT_MS, .trace_user = "alice"};
+	struct stream *near;
+
+	(void)state;
+	test.loop = loop_create_manual(0);
+	stream_memory_pair(test.loop, &near, &test.silent);
+	test.client = imap_client_create(near, &options, &alice, &events, &test);
+	loop_advance(test.loop, TIMEOUT_MS / IMAP_ADDRESSES_SHARE);
+	assert_non_null(test.server);
+	assert_int_equal(test.failures, 0);
+	loop_advance(test.loop, TIMEOUT_MS);
+	assert_int_equal(test.failures, 1);
+	stream_close(&test.silent);
 	finish(&test);
 }
 
@@ -573,6 +593,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_next_address_is_tried_when_one_is_not_reached),
 		cmocka_unit_test(only_the_last_address_says_why),
+		cmocka_unit_test(a_silent_address_does_not_take_the_time_of_the_next),
 		cmocka_unit_test(who_was_reached_is_not_tried_elsewhere),
 		cmocka_unit_test(a_login_takes_what_the_server_offers),
 		cmocka_unit_test(a_master_logs_in_as_somebody_else),
