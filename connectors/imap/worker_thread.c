@@ -90,5 +90,6 @@ worker_status worker_add_conversations(struct worker_call *call, struct ranges *
 	if (answer == SESSION_OK)
 		add_threads(&threads, present);
 	free(threads.ids);
-	return answer == SESSION_LOST ? BELFRY__CONNECTOR__STATUS__UNAVAILABLE : BELFRY__CONNECTOR__STATUS__OK;
+	return answer == SESSION_LOST || (answer != SESSION_OK && session_is_busy(error_r)) ?
+		BELFRY__CONNECTOR__STATUS__UNAVAILABLE : BELFRY__CONNECTOR__STATUS__OK;
 }

@@ -107,7 +107,8 @@ static bool ends_all_within(struct slice name)
 /* What is open in them is not ended by the end of what they stand in. */
 static bool is_wall(struct slice name)
 {
-	static const char *const names[] = {"table", "ul", "ol", NULL};
+	static const char *const names[] = {"table", "ul", "ol", "object", "marquee", "applet", "button", "td", "th",
+		"caption", "template", NULL};
 
 	return is_one_of(name, names);
 }
