@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Big mailboxes and many folders: everything comes, by processes of a bounded
-size, and nobody else waits for it."""
+"""Mailboxes of a size that nobody should have, and many folders: everything
+comes, in answers of a bounded size, by processes of a bounded size."""
 
 import os
 import threading
@@ -11,14 +11,30 @@ from lib.mail import mail_octets
 from lib.phone import INBOX, Phone
 from lib.process import children_of, memory_kb
 
+MANY = 100000
 WINDOW = 512
 # of one file there cannot be more names on some file systems
 LINKS_MAX = 20000
+# Of the state of a device that has ranges of 100,000 mails; the store keeps at
+# most 1 MiB of one folder.
+STATE_BYTES_MAX = 300 * 1000
 # One process at its largest; most of it are the sanitizer's shadow and what it
 # keeps of freed memory.
 PEAK_KB_MAX = 700 * 1000
+# Mails are small; what an answer of WINDOW of them may take.
+ANSWER_BYTES_MAX = 1000 * 1000
 FOLDERS = 2000
 PING_FOLDERS = 300
+
+
+class CountingPhone(Phone):
+    """Looks at the length of each answer."""
+
+    longest = 0
+
+    def check_answer(self, cmd, response):
+        self.longest = max(self.longest, len(response.body))
+        return super().check_answer(cmd, response)
 
 
 class Sized(House):
@@ -65,6 +81,46 @@ class Sized(House):
         self.assertEqual(len(box.added), count)
         self.assertFalse(box.changed or box.deleted)
         return box
+
+    def state_bytes(self):
+        """What a backup of the store has of all devices."""
+        target = self.folder("backup-%d" % len(os.listdir(self.folder())))
+        self.belfry.control("backup", target)
+        return os.path.getsize(os.path.join(target, "records.db"))
+
+
+class Huge(Sized):
+    def test_100000_mails_come_and_half_of_them_go(self):
+        self.link_mails(MANY)
+        phone = self.phone_of(timeout_s=120, kind=CountingPhone)
+        inbox = phone.folder(INBOX)
+        before = self.state_bytes()
+        self.first_sync(phone, inbox, MANY)
+        self.assert_small()
+        self.assertLess(self.state_bytes() - before, STATE_BYTES_MAX)
+        self.assertLess(phone.longest, ANSWER_BYTES_MAX)
+        held = self.held_ping(phone)
+
+        # every other one: the worst that can become of ranges
+        client = self.dovecot.imap(self.user, timeout_s=120)
+        self.addCleanup(client.logout)
+        client.select("INBOX")
+        for first in range(1, MANY, 2000):
+            client.store(",".join(str(n) for n in range(
+                first, first + 2000, 2)), "+FLAGS.SILENT", "(\\Deleted)")
+        client.expunge()
+        self.assertEqual(phone.ping_wait(held)[0], "2")
+        box = phone.sync_all(inbox, window=WINDOW,
+                             options=self.bare_options())
+        self.assertEqual(len(box.deleted), MANY // 2)
+        self.assertFalse(box.changed or box.added)
+        self.assertEqual(len(box.items), MANY // 2)
+        self.assert_small()
+        self.assertLess(self.state_bytes() - before, STATE_BYTES_MAX)
+        self.assertLess(phone.longest, ANSWER_BYTES_MAX)
+        held = self.held_ping(phone)
+        self.deliver("one more")
+        self.assert_rings(held, ["one more"])
 
 
 class Folders(Sized):
