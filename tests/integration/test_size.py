@@ -11,7 +11,7 @@ from lib.mail import mail_octets
 from lib.phone import INBOX, Phone
 from lib.process import children_of, memory_kb
 
-MANY = 100000
+MANY, ANEW = 100000, 50000
 WINDOW = 512
 # of one file there cannot be more names on some file systems
 LINKS_MAX = 20000
@@ -121,6 +121,31 @@ class Huge(Sized):
         held = self.held_ping(phone)
         self.deliver("one more")
         self.assert_rings(held, ["one more"])
+
+
+class HugeAnew(Sized):
+    def test_a_folder_of_50000_is_made_anew(self):
+        self.link_mails(ANEW)
+        phone = self.phone_of(timeout_s=120, kind=CountingPhone)
+        inbox = phone.folder(INBOX)
+        self.first_sync(phone, inbox, ANEW)
+        held = self.held_ping(phone)
+        self.dovecot.stop()
+        path = self.maildir()
+        for name in os.listdir(path):
+            if name.startswith("dovecot"):
+                os.unlink(os.path.join(path, name))
+        self.dovecot.start()
+        self.deliver("new")
+        self.assertEqual(phone.ping_wait(held)[:2], ("2", [inbox]))
+        self.assertEqual(phone.sync(inbox).status, "3")
+        self.first_sync(phone, inbox, ANEW + 1)
+        self.assertLess(phone.longest, ANSWER_BYTES_MAX)
+        self.assert_small()
+        # and that was all
+        self.held_ping(phone).drop()
+        box = phone.sync(inbox)
+        self.assertFalse(box.added or box.changed or box.deleted)
 
 
 class Folders(Sized):
