@@ -110,7 +110,7 @@ class Asker:
             self.buffer = self.buffer[4 + length:]
             if response["id"]:
                 self.answers.setdefault(response["id"], []).append(response)
-            else:
+            elif "positions" in response:   # and not how the backend is
                 self.told.append((time.monotonic(), response["positions"]))
         return True
 
