@@ -401,9 +401,11 @@ static bool write_names(const struct watch_session *session, struct buffer *comm
 	return others;
 }
 
+enum { NOTIFY_NAMES_MAX = 100 }; /* of more Dovecot says NOTIFICATIONOVERFLOW */
+
 /* RFC 5465 §6: the mailboxes that somebody waits for, and all personal ones when there are names that cannot be said, or
- * for what becomes of their names. The first that fits a mailbox counts. Nothing is selected, so all comes as STATUS and
- * LIST. */
+ * too many, or for what becomes of their names. The first that fits a mailbox counts. Nothing is selected, so all comes
+ * as STATUS and LIST. */
 static void watch_by_notify(struct watch_session *session)
 {
 	static const char messages[] = "MessageNew MessageExpunge FlagChange";
@@ -413,6 +415,10 @@ static void watch_by_notify(struct watch_session *session)
 
 	buffer_append_string(&command, "NOTIFY SET (mailboxes (");
 	bool others = write_names(session, &command, &named);
+	if (named > NOTIFY_NAMES_MAX) {
+		named = 0;
+		others = true;
+	}
 	buffer_printf(&command, ") (%s%s))", messages, names ? " MailboxName" : "");
 	if (named == 0)
 		buffer_truncate(&command, strlen("NOTIFY SET"));
