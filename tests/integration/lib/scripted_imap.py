@@ -2,11 +2,11 @@
 """An IMAP server that says what a test wants: for what no real one does."""
 
 import re
-import socket
-import threading
+
+from lib.listener import Listener
 
 
-class ScriptedImap:
+class ScriptedImap(Listener):
     """answers: (regular expression of a command without its tag, answer) in
     the order of trial. An answer is text with {tag} in it and CRLF line ends
     made of its newlines, or a callable(command, tag, connection) that returns
@@ -20,29 +20,9 @@ class ScriptedImap:
             ("CAPABILITY", "* CAPABILITY %s\n{tag} OK done\n" % capabilities)]
         self.greeting = greeting
         self.commands = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def close(self):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._try_to_serve, args=(connection,),
-                             daemon=True).start()
-
-    def _try_to_serve(self, connection):
-        try:
-            self._serve(connection)
-        except ConnectionError:
-            pass  # the client has seen enough
-
-    def _serve(self, connection):
+    def serve(self, connection):
         with connection, connection.makefile("rb") as lines:
             connection.sendall(_wire(self.greeting))
             for line in lines:

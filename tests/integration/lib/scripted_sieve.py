@@ -3,8 +3,8 @@
 does."""
 
 import re
-import socket
-import threading
+
+from lib.listener import Listener
 
 CAPABILITIES = ('"IMPLEMENTATION" "scripted"\n'
                 '"SIEVE" "vacation envelope include date relational"\n'
@@ -13,7 +13,7 @@ READY = CAPABILITIES + 'OK "ready"\n'
 LITERAL = re.compile(rb"\{(\d+)\+\}\r\n$")
 
 
-class ScriptedSieve:
+class ScriptedSieve(Listener):
     """answers: (regular expression of a command, answer) in the order of
     trial, before the usual ones. An answer is text whose newlines become
     CRLF, or octets; None closes the connection.
@@ -27,36 +27,13 @@ class ScriptedSieve:
         self.greeting, self.context, self.direct = greeting, context, direct
         self.after_tls = after_tls
         self.commands = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self):
-        self.listener.close()
+        super().__init__()
 
     def said(self, word):
         """The commands that begin so."""
         return [c for c in self.commands if c.startswith(word)]
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._try_to_serve, args=(connection,),
-                             daemon=True).start()
-
-    def _try_to_serve(self, connection):
-        try:
-            if self.direct:
-                connection = self.context.wrap_socket(connection,
-                                                      server_side=True)
-            self._serve(connection)
-        except OSError:
-            pass  # the client has seen enough
-
-    def _serve(self, connection):
+    def serve(self, connection):
         lines = connection.makefile("rb")
         connection.sendall(_wire(self.greeting))
         while command := self._command(lines):
@@ -68,8 +45,7 @@ class ScriptedSieve:
                 return
             connection.sendall(_wire(answer))
             if command == "STARTTLS" and _wire(answer).startswith(b"OK"):
-                connection = self.context.wrap_socket(connection,
-                                                      server_side=True)
+                connection = self.encrypted(connection)
                 lines = connection.makefile("rb")
                 connection.sendall(_wire(self.after_tls))
 

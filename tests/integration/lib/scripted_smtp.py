@@ -3,14 +3,14 @@
 for what no real one does."""
 
 import re
-import socket
-import threading
+
+from lib.listener import Listener
 
 EHLO = ("250-mx.example.org\n250-PIPELINING\n250-SIZE 50000000\n"
         "250-AUTH PLAIN LOGIN\n250-8BITMIME\n250 SMTPUTF8\n")
 
 
-class ScriptedSmtp:
+class ScriptedSmtp(Listener):
     """answers: (regular expression of a command, answer) in the order of
     trial, before the usual ones. An answer is text whose newlines become
     CRLF, or a callable(command) that returns such text; None closes the
@@ -26,36 +26,13 @@ class ScriptedSmtp:
         self.answers = list(answers) + usual
         self.greeting, self.context, self.direct = greeting, context, direct
         self.commands, self.mails = [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self):
-        self.listener.close()
+        super().__init__()
 
     def said(self, word):
         """The commands that begin so."""
         return [c for c in self.commands if c.startswith(word)]
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._try_to_serve, args=(connection,),
-                             daemon=True).start()
-
-    def _try_to_serve(self, connection):
-        try:
-            if self.direct:
-                connection = self.context.wrap_socket(connection,
-                                                      server_side=True)
-            self._serve(connection)
-        except OSError:
-            pass  # the client has seen enough
-
-    def _serve(self, connection):
+    def serve(self, connection):
         lines = connection.makefile("rb")
         connection.sendall(_wire(self.greeting))
         while True:
@@ -73,8 +50,7 @@ class ScriptedSmtp:
                 if not self._take_mail(connection, lines):
                     return
             if command == "STARTTLS" and text == "220 go on\n":
-                connection = self.context.wrap_socket(connection,
-                                                      server_side=True)
+                connection = self.encrypted(connection)
                 lines = connection.makefile("rb")
 
     def _take_mail(self, connection, lines):

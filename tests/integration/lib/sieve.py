@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 
+from lib.listener import Listener
 from lib.process import free_port, need_program, run
 
 _CONFIG = """
@@ -73,30 +74,19 @@ class Scripts:
         self._doveadm("activate", name)
 
 
-class Cut:
+class Cut(Listener):
     """Passes plain connections on to a server, until a client says what
     begins so: that is not passed on, and the connection ends. None: never."""
 
     def __init__(self, port, word=None):
         self.target, self.word, self.said = port, word, b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def close(self):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target))
-            threading.Thread(target=self._answers, args=(server, client),
-                             daemon=True).start()
-            threading.Thread(target=self._commands, args=(client, server),
-                             daemon=True).start()
+    def serve(self, client):
+        server = socket.create_connection(("127.0.0.1", self.target))
+        threading.Thread(target=self._answers, args=(server, client),
+                         daemon=True).start()
+        self._commands(client, server)
 
     def _commands(self, client, server):
         while True:
